@@ -1,0 +1,30 @@
+#include "common/base/clock.h"
+
+static int64_t read_us(clockid_t id)
+{
+    struct timespec now = { 0 };
+    (void)clock_gettime(id, &now); /* cannot fail for these two clocks */
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t clock_real_ms(void)
+{
+    return read_us(CLOCK_REALTIME) / 1000;
+}
+
+int64_t clock_mono_us(void)
+{
+    return read_us(CLOCK_MONOTONIC);
+}
+
+int64_t clock_mono_ms(void)
+{
+    return clock_mono_us() / 1000;
+}
+
+struct timespec clock_timespec(int64_t mono_ms)
+{
+    struct timespec at = { .tv_sec = (time_t)(mono_ms / 1000),
+                           .tv_nsec = (long)(mono_ms % 1000) * 1000000 };
+    return at;
+}
