@@ -1,0 +1,42 @@
+/* kafka_conf: librdkafka's configuration for our roles, and what its error codes mean.
+ *
+ * The properties that the delivery guarantees depend on are set here and cannot be
+ * overridden: KAFKA_CONFIG_FILE (one key=value a line, '#' comments) may bring TLS, SASL
+ * and timeouts; a guarded property in it is refused by name. Sources of the values:
+ * architecture.md 6 and performance.md 3 of the design, measured on librdkafka 2.0.2. The
+ * handle types are librdkafka's own, declared here by tag so that its header stays out of
+ * ours.
+ */
+#ifndef COMMON_SERVICE_KAFKA_CONF_H
+#define COMMON_SERVICE_KAFKA_CONF_H
+
+#include "common/base/error.h"
+
+struct rd_kafka_conf_s;
+
+enum kafka_role { KAFKA_PRODUCER, KAFKA_CONSUMER, KAFKA_ADMIN };
+
+struct kafka_conf_settings {
+    enum kafka_role role;
+    const char *brokers;
+    const char *config_file; /* NULL: none */
+    const char *client_id;   /* NULL: "backstitch", host, process id */
+    const char *group;       /* consumers */
+};
+
+/* A configuration for the role: guarded values, then the file's. INVALID names every
+ * refused or unknown property of the file with its line. The caller owns *out until it
+ * gives it to rd_kafka_new. librdkafka's own log lines go to our log. */
+MUST_CHECK bool kafka_conf_new(const struct kafka_conf_settings *settings,
+                               struct rd_kafka_conf_s **out, struct error *err);
+
+/* The class of a librdkafka error code (rd_kafka_resp_err_t as int): RETRY for what
+ * passes by itself (brokers away, time-outs, leadership, unknown topic, authorization: as
+ * Kafka being away), INVALID for what this record can never pass (too large, refused by
+ * the broker as invalid), FATAL for librdkafka's fatal state, BUSY for a full queue. */
+enum error_class kafka_error_class(int code);
+
+/* Fills *err from a code: class, librdkafka's name and "what: text"; returns false. */
+bool kafka_error_set(struct error *err, int code, const char *what);
+
+#endif
