@@ -1,0 +1,175 @@
+-- The control schema `backstitch`, version 1 (architecture.md, section 5). Embedded in the loader, which runs it once, in one
+-- transaction, under an advisory lock. A later version is another file, run after this one.
+-- Every function pins its search_path: no table or function of a user can stand in for PostgreSQL's.
+
+CREATE SCHEMA backstitch;
+
+CREATE TABLE backstitch.migration (
+    version    int PRIMARY KEY,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- One schema, one source; a schema keeps the mapping version it began with.
+CREATE TABLE backstitch.source (
+    "schema"        text PRIMARY KEY,
+    source          text NOT NULL,
+    mapping_version int NOT NULL,
+    first_seen      timestamptz NOT NULL DEFAULT now(),
+    last_event_at   timestamptz
+);
+
+-- The authority on how far each partition is loaded. Updated by every load: room for HOT updates.
+CREATE TABLE backstitch.load_offset (
+    consumer_group  text NOT NULL,
+    cluster_id      text NOT NULL,
+    topic           text NOT NULL,
+    kafka_partition int NOT NULL,
+    next_offset     bigint NOT NULL CHECK (next_offset >= 0),
+    owner           text NOT NULL,
+    updated_at      timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (consumer_group, cluster_id, topic, kafka_partition)
+) WITH (fillfactor = 50);
+
+-- What was loaded, by minute. The key begins with minute and loader: loaders never wait for each other's rows.
+CREATE TABLE backstitch.load_stat (
+    minute                       timestamptz NOT NULL,
+    loader                       text NOT NULL,
+    "schema"                     text NOT NULL,
+    "table"                      text NOT NULL,
+    rows_new                     bigint NOT NULL DEFAULT 0,
+    rows_replaced                bigint NOT NULL DEFAULT 0,
+    rows_duplicate               bigint NOT NULL DEFAULT 0,
+    rows_rejected                bigint NOT NULL DEFAULT 0,
+    rows_suppressed_deletion     bigint NOT NULL DEFAULT 0,
+    rows_suppressed_integrations bigint NOT NULL DEFAULT 0,
+    bytes                        bigint NOT NULL DEFAULT 0,
+    freshness_max                interval,
+    PRIMARY KEY (minute, loader, "schema", "table")
+) WITH (fillfactor = 50);
+
+-- The timeline of new tables and columns; also what limits a table's growth.
+CREATE TABLE backstitch.schema_change (
+    at         timestamptz NOT NULL DEFAULT now(),
+    "schema"   text NOT NULL,
+    "table"    text NOT NULL,
+    "column"   text NOT NULL,
+    "type"     text NOT NULL,
+    path       text NOT NULL,
+    is_natural boolean NOT NULL -- neither fixed nor a twin: counts as growth
+);
+CREATE INDEX schema_change_table ON backstitch.schema_change ("schema", "table", at);
+
+CREATE TABLE backstitch.deletion (
+    message_id   text COLLATE "C" NOT NULL,
+    "schema"     text NOT NULL,
+    user_id      text NOT NULL,
+    requested_at timestamptz NOT NULL,
+    completed_at timestamptz,
+    rows_deleted bigint,
+    PRIMARY KEY ("schema", message_id)
+);
+-- By hash: a user id may be longer than what a B-tree holds.
+CREATE INDEX deletion_user ON backstitch.deletion USING hash (user_id);
+
+CREATE TABLE backstitch.replay_run (
+    run             text NOT NULL,
+    topic           text NOT NULL,
+    kafka_partition int NOT NULL,
+    from_offset     bigint NOT NULL,
+    to_offset       bigint NOT NULL,
+    next_offset     bigint NOT NULL,
+    rows_new        bigint NOT NULL DEFAULT 0,
+    rows_present    bigint NOT NULL DEFAULT 0,
+    rows_rejected   bigint NOT NULL DEFAULT 0,
+    rows_suppressed bigint NOT NULL DEFAULT 0,
+    state           text NOT NULL,
+    updated_at      timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (run, topic, kafka_partition)
+);
+
+-- The first key of the advisory locks that a load takes shared and an erase exclusively; the second is the schema's hash. The lock
+-- for DDL has a key of its own.
+CREATE FUNCTION backstitch.schema_lock() RETURNS int
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS 'SELECT 1651729257';
+
+-- Moves a partition's position from p_from to p_to. BS001 when it is not at p_from: another loader has it, or the database went back.
+CREATE FUNCTION backstitch.advance(p_group text, p_cluster text, p_topic text, p_partition int,
+                                   p_from bigint, p_to bigint, p_owner text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    UPDATE backstitch.load_offset
+       SET next_offset = p_to, owner = p_owner, updated_at = now()
+     WHERE consumer_group = p_group AND cluster_id = p_cluster AND topic = p_topic
+       AND kafka_partition = p_partition AND next_offset = p_from;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the position of %:% is not %', p_topic, p_partition, p_from
+            USING ERRCODE = 'BS001';
+    END IF;
+END $$;
+
+-- The digest of a table's live columns: whatever the mapping depends on. NULL when there is no such table.
+CREATE FUNCTION backstitch.table_fingerprint(p_table oid) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
+    SELECT md5(string_agg(concat_ws(' ', a.attnum, quote_ident(a.attname), a.atttypid, a.atttypmod,
+                                    a.attgenerated, a.attidentity, a.atthasdef), ',' ORDER BY a.attnum))
+      FROM pg_attribute a
+     WHERE a.attrelid = p_table AND a.attnum > 0 AND NOT a.attisdropped
+$$;
+
+-- BS002 when the table is not what the batch was mapped for. The caller holds a lock on it, so it stays what it is until the commit.
+CREATE FUNCTION backstitch.check_table(p_schema text, p_table text, p_fingerprint text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    IF backstitch.table_fingerprint(to_regclass(format('%I.%I', p_schema, p_table)))
+       IS DISTINCT FROM p_fingerprint THEN
+        RAISE EXCEPTION 'the table %.% has changed', p_schema, p_table USING ERRCODE = 'BS002';
+    END IF;
+END $$;
+
+-- Adds to this minute's statistics.
+CREATE FUNCTION backstitch.note_load(p_loader text, p_schema text, p_table text, p_staged bigint, p_new bigint,
+                                     p_replaced bigint, p_deletion bigint, p_integrations bigint,
+                                     p_bytes bigint, p_freshness interval) RETURNS void
+    LANGUAGE sql SET search_path = pg_catalog AS $$
+    INSERT INTO backstitch.load_stat AS t
+           (minute, loader, "schema", "table", rows_new, rows_replaced, rows_duplicate,
+            rows_suppressed_deletion, rows_suppressed_integrations, bytes, freshness_max)
+    VALUES (date_trunc('minute', now()), p_loader, p_schema, p_table, p_new, p_replaced,
+            p_staged - p_new - p_replaced - p_deletion, p_deletion, p_integrations, p_bytes, p_freshness)
+    ON CONFLICT (minute, loader, "schema", "table") DO UPDATE SET
+        rows_new = t.rows_new + EXCLUDED.rows_new,
+        rows_replaced = t.rows_replaced + EXCLUDED.rows_replaced,
+        rows_duplicate = t.rows_duplicate + EXCLUDED.rows_duplicate,
+        rows_suppressed_deletion = t.rows_suppressed_deletion + EXCLUDED.rows_suppressed_deletion,
+        rows_suppressed_integrations =
+            t.rows_suppressed_integrations + EXCLUDED.rows_suppressed_integrations,
+        bytes = t.bytes + EXCLUDED.bytes,
+        freshness_max = greatest(t.freshness_max, EXCLUDED.freshness_max)
+$$;
+
+CREATE FUNCTION backstitch.note_rejected(p_loader text, p_schema text, p_rows bigint) RETURNS void
+    LANGUAGE sql SET search_path = pg_catalog AS $$
+    INSERT INTO backstitch.load_stat AS t (minute, loader, "schema", "table", rows_rejected)
+    VALUES (date_trunc('minute', now()), p_loader, p_schema, '_sdc_rejected', p_rows)
+    ON CONFLICT (minute, loader, "schema", "table") DO UPDATE SET
+        rows_rejected = t.rows_rejected + EXCLUDED.rows_rejected
+$$;
+
+-- The rejected events of a schema (mapping.md, section 5: Stitch's columns first, in Stitch's order). True when it was made now.
+CREATE FUNCTION backstitch.make_rejected(p_schema text) RETURNS boolean
+    LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    IF to_regclass(format('%I._sdc_rejected', p_schema)) IS NOT NULL THEN
+        RETURN false;
+    END IF;
+    EXECUTE format('CREATE TABLE %I._sdc_rejected (
+        record text, reason text, table_name text, _sdc_rejected_at timestamptz,
+        message_id text COLLATE "C", user_id text, topic text, kafka_partition int,
+        kafka_offset bigint, attempts int, PRIMARY KEY (topic, message_id))', p_schema);
+    RETURN true;
+END $$;
+
+-- Records whose schema is missing or refused.
+SELECT backstitch.make_rejected('backstitch');
+
+INSERT INTO backstitch.migration (version) VALUES (1);

@@ -1,0 +1,225 @@
+#include "loader/postgres/load.h"
+
+#include "loader/postgres/copy_text.h"
+#include "loader/postgres/load_query.h"
+
+#include "common/base/mem.h"
+
+#include <libpq-fe.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What is handed to libpq at once: large enough to make calls rare, small beside a batch.
+ */
+#define COPY_CHUNK_BYTES 65536
+
+/* ---- what is loaded, in the query's order ---- */
+
+static int compare_tables(const void *a, const void *b)
+{
+    const struct table *x = ((const struct load_table *)a)->table;
+    const struct table *y = ((const struct load_table *)b)->table;
+    int by_schema = view_compare(table_schema(x), table_schema(y));
+    return by_schema != 0 ? by_schema : view_compare(table_name(x), table_name(y));
+}
+
+static void find_columns(struct load_table *t)
+{
+    size_t plan_count = table_plan_count(t->rows->plan);
+    bool *is_used = mem_calloc(plan_count, sizeof *is_used);
+    for (size_t i = 0; i < t->rows->row_count; i++) {
+        const struct row *row = &t->rows->rows[i];
+        for (uint32_t j = 0; j < row->count; j++) {
+            is_used[row->cells[j].column] = true;
+        }
+    }
+    t->columns = mem_calloc(plan_count, sizeof *t->columns);
+    for (size_t i = 0; i < plan_count; i++) {
+        if (is_used[i]) {
+            t->columns[t->column_count++] = (uint32_t)i;
+        }
+    }
+    free(is_used);
+}
+
+static size_t list_tables(const struct batch *batch, struct load_table *tables)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < batch->table_count; i++) {
+        if (batch->tables[i].row_count > 0) {
+            tables[count] =
+                (struct load_table){ .rows = &batch->tables[i],
+                                     .index = i,
+                                     .table = table_plan_settled(batch->tables[i].plan) };
+            find_columns(&tables[count++]);
+        }
+    }
+    qsort(tables, count, sizeof *tables, compare_tables);
+    return count;
+}
+
+static bool find_staging(const struct load_setup *setup, struct load_table *tables,
+                         size_t count, struct error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!staging_find(setup->staging, setup->connection, tables[i].table,
+                          &tables[i].staging, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- COPY ---- */
+
+/* Cells are ascending by column, as are the COPY's columns: one pass over both. */
+static void add_row(struct buf *out, const struct load_table *t, const struct row *row)
+{
+    uint32_t next = 0;
+    for (size_t i = 0; i < t->column_count; i++) {
+        if (i > 0) {
+            buf_add_char(out, '\t');
+        }
+        if (next < row->count && row->cells[next].column == t->columns[i]) {
+            copy_text_add_value(out, row->cells[next++].text);
+        } else {
+            copy_text_add_null(out);
+        }
+    }
+    buf_add_char(out, '\n');
+}
+
+static bool put(PGconn *pg, struct buf *chunk)
+{
+    bool done = PQputCopyData(pg, chunk->data, (int)chunk->len) == 1;
+    buf_clear(chunk);
+    return done;
+}
+
+static bool copy_rows(PGconn *pg, const struct load_table *t)
+{
+    struct buf chunk = { 0 };
+    bool goes_on = true;
+    for (size_t i = 0; goes_on && i < t->rows->row_count; i++) {
+        add_row(&chunk, t, &t->rows->rows[i]);
+        if (chunk.len >= COPY_CHUNK_BYTES) {
+            goes_on = put(pg, &chunk);
+        }
+    }
+    goes_on = goes_on && (chunk.len == 0 || put(pg, &chunk));
+    buf_release(&chunk);
+    return goes_on && PQputCopyEnd(pg, NULL) == 1;
+}
+
+/* ---- the conversation ---- */
+
+struct conversation {
+    const struct load_setup *setup;
+    const struct load_query *query;
+    struct load_counts *counts;
+    size_t copies; /* begun so far */
+    size_t counted;
+    bool has_failed;
+    struct error *err;
+};
+
+static void note_failure(struct conversation *t, const PGresult *r)
+{
+    if (!t->has_failed) { /* the first one is the cause */
+        t->has_failed = true;
+        connection_failed(t->setup->connection, r, "loading a batch", t->err);
+    }
+}
+
+static void note_counts(struct conversation *t, const PGresult *r)
+{
+    if (strcmp(PQfname(r, 0), LOAD_QUERY_COUNTS) != 0) {
+        return;
+    }
+    REQUIRE(t->counted < t->query->table_count);
+    const struct load_table *table = &t->query->tables[t->counted++];
+    struct load_counts *c = &t->counts[table->index];
+    c->rows_new = (uint64_t)connection_field_i64(r, 0, 0);
+    c->rows_replaced = (uint64_t)connection_field_i64(r, 0, 1);
+    c->rows_suppressed = (uint64_t)connection_field_i64(r, 0, 2);
+    c->rows_duplicate =
+        table->rows->row_count - c->rows_new - c->rows_replaced - c->rows_suppressed;
+}
+
+static void answer(struct conversation *t, const PGresult *r)
+{
+    PGconn *pg = t->setup->connection->pg;
+    switch (PQresultStatus(r)) {
+    case PGRES_COPY_IN:
+        REQUIRE(t->copies < t->query->table_count);
+        if (!copy_rows(pg, &t->query->tables[t->copies++])) {
+            note_failure(t, NULL);
+        }
+        break;
+    case PGRES_TUPLES_OK:
+        note_counts(t, r);
+        break;
+    case PGRES_COMMAND_OK:
+    case PGRES_EMPTY_QUERY:
+        break;
+    case PGRES_COPY_OUT:
+    case PGRES_BAD_RESPONSE:
+    case PGRES_NONFATAL_ERROR:
+    case PGRES_FATAL_ERROR:
+    case PGRES_COPY_BOTH:
+    case PGRES_SINGLE_TUPLE:
+    case PGRES_PIPELINE_SYNC:
+    case PGRES_PIPELINE_ABORTED:
+        note_failure(t, r);
+        break;
+    }
+}
+
+/* Results end with NULL. A connection that died inside of a COPY would give COPY_IN for
+ * ever: then we stop reading. */
+static bool converse(struct conversation *t, const char *sql)
+{
+    PGconn *pg = t->setup->connection->pg;
+    if (PQsendQuery(pg, sql) != 1) {
+        note_failure(t, NULL);
+        return false;
+    }
+    PGresult *r = NULL;
+    while ((r = PQgetResult(pg)) != NULL) {
+        answer(t, r);
+        PQclear(r);
+        if (PQstatus(pg) != CONNECTION_OK) {
+            note_failure(t, NULL);
+            return false;
+        }
+    }
+    return !t->has_failed;
+}
+
+bool load_batch(const struct load_setup *setup, const struct batch *batch,
+                struct load_counts *counts, struct error *err)
+{
+    struct load_table *tables = mem_calloc(batch->table_count, sizeof *tables);
+    size_t count = list_tables(batch, tables);
+    struct buf sql = { 0 };
+    bool done = find_staging(setup, tables, count, err);
+    if (done) {
+        struct load_query query = { .batch = batch,
+                                    .tables = tables,
+                                    .table_count = count,
+                                    .key = setup->key,
+                                    .newest_wins = setup->newest_wins };
+        struct conversation talk = {
+            .setup = setup, .query = &query, .counts = counts, .err = err
+        };
+        load_query_write(&query, &sql);
+        done = converse(&talk, buf_cstr(&sql));
+    }
+    for (size_t i = 0; i < count; i++) {
+        free(tables[i].columns);
+    }
+    free(tables);
+    buf_release(&sql);
+    return done;
+}

@@ -1,0 +1,333 @@
+#include "loader/postgres/load_query.h"
+
+#include <string.h>
+
+static void add_table_name(struct buf *sql, const struct table *t)
+{
+    connection_add_name(sql, table_schema(t));
+    buf_add_char(sql, '.');
+    connection_add_name(sql, table_name(t));
+}
+
+static void add_cstr_literal(struct buf *sql, const char *text)
+{
+    connection_add_literal(sql, view_cstr(text));
+}
+
+/* ---- positions, locks, checks ---- */
+
+/* Ordered by topic and partition inside of the statement, so that two loaders take the
+ * row locks in the same order. */
+static void add_advance(const struct load_query *q, struct buf *sql)
+{
+    buf_add_cstr(sql, "SELECT backstitch.advance(");
+    add_cstr_literal(sql, q->key.group);
+    buf_add_char(sql, ',');
+    add_cstr_literal(sql, q->key.cluster_id);
+    buf_add_cstr(sql, ",v.t,v.p,v.f,v.n,");
+    add_cstr_literal(sql, q->key.owner);
+    buf_add_cstr(sql, ") FROM (SELECT * FROM (VALUES ");
+    for (size_t i = 0; i < q->batch->interval_count; i++) {
+        const struct batch_interval *v = &q->batch->intervals[i];
+        buf_add_cstr(sql, i == 0 ? "(" : ",(");
+        add_cstr_literal(sql, v->topic);
+        buf_printf(sql, ",%d,%lld::bigint,%lld::bigint)", v->partition,
+                   (long long)v->from, (long long)v->to);
+    }
+    buf_add_cstr(sql, ") AS w(t,p,f,n) ORDER BY t,p) AS v;\n");
+}
+
+static void add_schema_lock(struct buf *sql, struct view schema)
+{
+    buf_add_cstr(
+        sql, "SELECT pg_advisory_xact_lock_shared(backstitch.schema_lock(),hashtext(");
+    connection_add_literal(sql, schema);
+    buf_add_cstr(sql, "));\n");
+}
+
+static void add_locks_and_checks(const struct load_query *q, struct buf *sql)
+{
+    for (size_t i = 0; i < q->table_count; i++) {
+        const struct table *t = q->tables[i].table;
+        if (i == 0 ||
+            !view_equal(table_schema(t), table_schema(q->tables[i - 1].table))) {
+            add_schema_lock(sql, table_schema(t));
+        }
+    }
+    for (size_t i = 0; i < q->table_count; i++) {
+        const struct table *t = q->tables[i].table;
+        buf_add_cstr(sql, "LOCK TABLE ");
+        add_table_name(sql, t);
+        buf_add_cstr(sql, " IN ROW EXCLUSIVE MODE;\nSELECT backstitch.check_table(");
+        connection_add_literal(sql, table_schema(t));
+        buf_add_char(sql, ',');
+        connection_add_literal(sql, table_name(t));
+        buf_add_char(sql, ',');
+        connection_add_literal(sql, table_fingerprint(t));
+        buf_add_cstr(sql, ");\n");
+    }
+}
+
+/* ---- a table ---- */
+
+static bool is_copied(const struct load_table *t, struct view name)
+{
+    for (size_t i = 0; i < t->column_count; i++) {
+        if (view_equal(table_plan_column(t->rows->plan, t->columns[i])->name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The columns an INSERT sets: all of the table's, so that a row that replaces another is
+ * whole; but a human's default is left to fill what the batch does not, and generated
+ * columns fill themselves. */
+static bool is_inserted(const struct load_table *t, const struct column *column)
+{
+    if (column->is_generated || view_equal_cstr(column->name, "_sdc_batched_at")) {
+        return false;
+    }
+    return !column->has_default || is_copied(t, column->name);
+}
+
+enum column_form { COLUMN_NAME, COLUMN_KEPT, COLUMN_EXCLUDED };
+
+static void add_columns(struct buf *sql, const struct load_table *t,
+                        enum column_form form)
+{
+    for (size_t i = 0; i < table_column_count(t->table); i++) {
+        const struct column *column = table_column(t->table, i);
+        if (!is_inserted(t, column) ||
+            (form == COLUMN_EXCLUDED && view_equal_cstr(column->name, "message_id"))) {
+            continue;
+        }
+        if (form == COLUMN_KEPT) {
+            buf_add_cstr(sql, "k.");
+        }
+        connection_add_name(sql, column->name);
+        if (form == COLUMN_EXCLUDED) {
+            buf_add_cstr(sql, "=EXCLUDED.");
+            connection_add_name(sql, column->name);
+        }
+        buf_add_char(sql, ',');
+    }
+}
+
+static void add_copy(struct buf *sql, const struct load_table *t)
+{
+    buf_printf(sql, "TRUNCATE pg_temp.staging_%u;\nCOPY pg_temp.staging_%u (", t->staging,
+               t->staging);
+    for (size_t i = 0; i < t->column_count; i++) {
+        buf_add_cstr(sql, i == 0 ? "" : ",");
+        connection_add_name(sql, table_plan_column(t->rows->plan, t->columns[i])->name);
+    }
+    buf_add_cstr(sql, ") FROM STDIN;\n");
+}
+
+/* An event of a user who asked for deletion, from before the request: by our receipt, or
+ * by the event's own times (operations.md, section 5). */
+static void add_suppressed(struct buf *sql, struct view schema)
+{
+    buf_add_cstr(sql, "EXISTS (SELECT FROM backstitch.deletion d WHERE d.\"schema\"=");
+    connection_add_literal(sql, schema);
+    buf_add_cstr(sql, " AND d.user_id=s.user_id AND d.requested_at > "
+                      "LEAST(s._sdc_received_at,s.received_at,s.\"timestamp\"))");
+}
+
+static void add_insert(const struct load_query *q, struct buf *sql,
+                       const struct load_table *t)
+{
+    /* oldest: the least sequence wins; newest: the greatest. */
+    const char *order = q->newest_wins ? " DESC" : "";
+    const char *not_beaten = q->newest_wins ? ">=" : "<=";
+    const char *beats = q->newest_wins ? "<" : ">";
+    buf_printf(sql,
+               "WITH kept AS (SELECT DISTINCT ON (s.message_id COLLATE \"C\") s.* "
+               "FROM pg_temp.staging_%u s WHERE NOT ",
+               t->staging);
+    add_suppressed(sql, table_schema(t->table));
+    buf_printf(
+        sql,
+        " ORDER BY s.message_id COLLATE \"C\", s._sdc_sequence%s), i AS (INSERT INTO ",
+        order);
+    add_table_name(sql, t->table);
+    buf_add_cstr(sql, " AS t (");
+    add_columns(sql, t, COLUMN_NAME);
+    buf_add_cstr(sql, "_sdc_batched_at) SELECT ");
+    add_columns(sql, t, COLUMN_KEPT);
+    buf_add_cstr(sql, "now() FROM kept k WHERE NOT EXISTS (SELECT FROM ");
+    add_table_name(sql, t->table);
+    buf_printf(
+        sql,
+        " o WHERE o.message_id=k.message_id AND o._sdc_sequence%sk._sdc_sequence)"
+        " ORDER BY k.message_id COLLATE \"C\" ON CONFLICT (message_id) DO UPDATE SET ",
+        not_beaten);
+    add_columns(sql, t, COLUMN_EXCLUDED);
+    buf_printf(sql,
+               "_sdc_batched_at=EXCLUDED._sdc_batched_at WHERE t._sdc_sequence%s"
+               "EXCLUDED._sdc_sequence RETURNING xmax=0 AS is_new)",
+               beats);
+}
+
+/* One row of load_stat for this table and minute, and the counts for the client. */
+static void add_counts(const struct load_query *q, struct buf *sql,
+                       const struct load_table *t)
+{
+    buf_add_cstr(sql, ", n AS (SELECT count(*) FILTER (WHERE is_new) AS new,"
+                      " count(*) FILTER (WHERE NOT is_new) AS replaced FROM i),"
+                      " z AS (SELECT count(*) FILTER (WHERE ");
+    add_suppressed(sql, table_schema(t->table));
+    buf_printf(sql,
+               ") AS suppressed, max(now() - s._sdc_received_at) AS freshness"
+               " FROM pg_temp.staging_%u s)",
+               t->staging);
+    buf_add_cstr(sql, " SELECT n.new AS " LOAD_QUERY_COUNTS ", n.replaced, z.suppressed,"
+                      " backstitch.note_load(");
+    add_cstr_literal(sql, q->key.owner);
+    buf_add_char(sql, ',');
+    connection_add_literal(sql, table_schema(t->table));
+    buf_add_char(sql, ',');
+    connection_add_literal(sql, table_name(t->table));
+    buf_printf(sql,
+               ",%zu,n.new,n.replaced,z.suppressed,%llu,%llu,z.freshness) FROM n, z;\n",
+               t->rows->row_count, (unsigned long long)t->rows->suppressed_integrations,
+               (unsigned long long)t->rows->bytes);
+}
+
+/* ---- what is not rows ---- */
+
+static void add_deletions(const struct load_query *q, struct buf *sql)
+{
+    const struct batch *b = q->batch;
+    if (b->deletion_count == 0) {
+        return;
+    }
+    buf_add_cstr(
+        sql,
+        "INSERT INTO backstitch.deletion (message_id,\"schema\",user_id,requested_at)"
+        " VALUES ");
+    for (size_t i = 0; i < b->deletion_count; i++) {
+        const struct batch_deletion *d = &b->deletions[i];
+        buf_add_cstr(sql, i == 0 ? "(" : ",(");
+        connection_add_literal(sql, d->deletion.message_id);
+        buf_add_char(sql, ',');
+        connection_add_literal(sql, d->schema);
+        buf_add_char(sql, ',');
+        connection_add_literal(sql, d->deletion.user_id);
+        buf_printf(sql, ",to_timestamp(%lld/1000.0))",
+                   (long long)d->deletion.requested_at_ms);
+    }
+    buf_add_cstr(sql, " ON CONFLICT DO NOTHING;\n");
+}
+
+static void add_text_or_null(struct buf *sql, struct view text)
+{
+    if (text.len == 0) {
+        buf_add_cstr(sql, "NULL");
+    } else {
+        connection_add_literal(sql, text);
+    }
+}
+
+static void add_rejected_values(struct buf *sql, const struct batch_rejected *r)
+{
+    connection_add_literal(sql, r->rejected.record);
+    buf_add_char(sql, ',');
+    connection_add_literal(sql, r->rejected.reason);
+    buf_add_char(sql, ',');
+    add_text_or_null(sql, r->rejected.table_name);
+    buf_add_char(sql, ',');
+    connection_add_literal(sql, r->rejected.message_id);
+    buf_add_char(sql, ',');
+    add_text_or_null(sql, r->rejected.user_id);
+    buf_add_char(sql, ',');
+    add_cstr_literal(sql, r->topic);
+    buf_printf(sql, ",%d,%lld::bigint)", r->partition, (long long)r->offset);
+}
+
+/* All rejected events of one schema. The same event twice in a batch is one row with both
+ * attempts; it keeps the last offset. */
+static void add_rejected_of(const struct load_query *q, struct buf *sql,
+                            struct view schema)
+{
+    const struct batch *b = q->batch;
+    uint64_t count = 0;
+    struct view name = schema.len == 0 ? view_cstr("backstitch") : schema;
+    buf_add_cstr(sql, "INSERT INTO ");
+    connection_add_name(sql, name);
+    buf_add_cstr(
+        sql, "._sdc_rejected AS t (record,reason,table_name,_sdc_rejected_at,message_id,"
+             "user_id,topic,kafka_partition,kafka_offset,attempts) "
+             "SELECT DISTINCT ON (topic,message_id) record,reason,table_name,now(),"
+             "message_id,user_id,topic,kafka_partition,kafka_offset,"
+             "(count(*) OVER (PARTITION BY topic,message_id))::int FROM (VALUES ");
+    for (size_t i = 0; i < b->rejected_count; i++) {
+        if (view_equal(b->rejected[i].schema, schema)) {
+            buf_add_cstr(sql, count++ == 0 ? "(" : ",(");
+            add_rejected_values(sql, &b->rejected[i]);
+        }
+    }
+    buf_add_cstr(
+        sql, ") AS v(record,reason,table_name,message_id,user_id,topic,kafka_partition,"
+             "kafka_offset) ORDER BY topic,message_id,kafka_offset DESC "
+             "ON CONFLICT (topic,message_id) DO UPDATE SET record=EXCLUDED.record,"
+             "reason=EXCLUDED.reason,table_name=EXCLUDED.table_name,"
+             "_sdc_rejected_at=EXCLUDED._sdc_rejected_at,user_id=EXCLUDED.user_id,"
+             "kafka_partition=EXCLUDED.kafka_partition,"
+             "kafka_offset=EXCLUDED.kafka_offset,"
+             "attempts=t.attempts+EXCLUDED.attempts;\n"
+             "SELECT backstitch.note_rejected(");
+    add_cstr_literal(sql, q->key.owner);
+    buf_add_char(sql, ',');
+    connection_add_literal(sql, name);
+    buf_printf(sql, ",%llu);\n", (unsigned long long)count);
+}
+
+static bool is_first_of_schema(const struct batch *b, size_t at)
+{
+    for (size_t i = 0; i < at; i++) {
+        if (view_equal(b->rejected[i].schema, b->rejected[at].schema)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A table of which every event was withheld has no rows, but a count. */
+static void add_withheld(const struct load_query *q, struct buf *sql)
+{
+    for (size_t i = 0; i < q->batch->table_count; i++) {
+        const struct batch_table *t = &q->batch->tables[i];
+        if (t->row_count > 0 || t->suppressed_integrations == 0) {
+            continue;
+        }
+        const struct table *table = table_plan_settled(t->plan);
+        buf_add_cstr(sql, "SELECT backstitch.note_load(");
+        add_cstr_literal(sql, q->key.owner);
+        buf_add_char(sql, ',');
+        connection_add_literal(sql, table_schema(table));
+        buf_add_char(sql, ',');
+        connection_add_literal(sql, table_name(table));
+        buf_printf(sql, ",0,0,0,0,%llu,0,NULL);\n",
+                   (unsigned long long)t->suppressed_integrations);
+    }
+}
+
+void load_query_write(const struct load_query *q, struct buf *sql)
+{
+    add_advance(q, sql);
+    add_locks_and_checks(q, sql);
+    add_deletions(q, sql);
+    for (size_t i = 0; i < q->table_count; i++) {
+        add_copy(sql, &q->tables[i]);
+        add_insert(q, sql, &q->tables[i]);
+        add_counts(q, sql, &q->tables[i]);
+    }
+    add_withheld(q, sql);
+    for (size_t i = 0; i < q->batch->rejected_count; i++) {
+        if (is_first_of_schema(q->batch, i)) {
+            add_rejected_of(q, sql, q->batch->rejected[i].schema);
+        }
+    }
+}

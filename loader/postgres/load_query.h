@@ -1,0 +1,45 @@
+/* load_query: the text of a batch's transaction: one simple-query string
+ * (architecture.md, section 4). Pure.
+ *
+ * In order: advance every partition (BS001 arrives before the first COPY), one shared
+ * advisory lock per schema, lock the tables and check that each is what the batch was
+ * mapped for (BS002), deletions, then for each table, by name: empty its staging table,
+ * COPY, INSERT with its counts; rejected events; statistics. The same shape is frozen as
+ * a fixture in tests/component/sql, with its own test.
+ */
+#ifndef LOADER_POSTGRES_LOAD_QUERY_H
+#define LOADER_POSTGRES_LOAD_QUERY_H
+
+#include "loader/batch.h"
+#include "loader/postgres/positions.h"
+
+#include "common/base/buf.h"
+
+/* A batch's table as the query needs it. */
+struct load_table {
+    const struct batch_table *rows;
+    size_t index;              /* in the batch */
+    const struct table *table; /* what it is loaded into */
+    unsigned staging;          /* number of its staging table */
+    uint32_t *columns; /* plan indices of the columns that any row fills, ascending:
+                          COPY's columns */
+    size_t column_count;
+};
+
+struct load_query {
+    const struct batch *batch;
+    const struct load_table
+        *tables; /* ordered by schema and name; those with rows only */
+    size_t table_count;
+    struct positions_key key;
+    bool newest_wins;
+};
+
+/* Appends the whole string. */
+void load_query_write(const struct load_query *q, struct buf *sql);
+
+/* The name of the first result column of a table's counts: rows_new, rows_replaced,
+ * rows_suppressed follow. */
+#define LOAD_QUERY_COUNTS "backstitch_rows_new"
+
+#endif

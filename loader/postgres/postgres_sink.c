@@ -1,0 +1,174 @@
+#include "loader/postgres/postgres_sink.h"
+
+#include "loader/postgres/control_schema.h"
+#include "loader/postgres/load.h"
+#include "loader/postgres/probe.h"
+#include "loader/postgres/table_ddl.h"
+#include "loader/postgres/table_reader.h"
+
+#include "common/base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct postgres_sink {
+    struct postgres_sink_setup setup;
+    struct connection connection;
+    struct staging staging;
+    /* Schemas whose _sdc_rejected is known to be there; NUL-ended names, one after
+     * another. */
+    struct buf known_schemas;
+};
+
+static void forget_session(struct postgres_sink *s)
+{
+    staging_clear(&s->staging);
+    buf_clear(&s->known_schemas);
+}
+
+static bool sink_connect(void *context, struct error *err)
+{
+    struct postgres_sink *s = context;
+    forget_session(s);
+    if (connection_open(&s->connection, s->setup.database_url, err) &&
+        control_schema_migrate(&s->connection, err)) {
+        return true;
+    }
+    connection_close(&s->connection);
+    return false;
+}
+
+static void sink_disconnect(void *context)
+{
+    struct postgres_sink *s = context;
+    forget_session(s);
+    connection_close(&s->connection);
+}
+
+static bool sink_read_table(void *context, struct view schema, struct view name,
+                            struct table **out, struct error *err)
+{
+    struct postgres_sink *s = context;
+    return table_reader_read(&s->connection, schema, name, s->setup.new_columns_per_hour,
+                             out, err);
+}
+
+static struct table_ddl_options ddl_options(const struct postgres_sink *s)
+{
+    struct table_ddl_options options = { .grant_select = s->setup.grant_select,
+                                         .new_columns_per_hour =
+                                             s->setup.new_columns_per_hour };
+    return options;
+}
+
+static bool sink_extend(void *context, const struct table_plan *plan, struct table **out,
+                        struct error *err)
+{
+    struct postgres_sink *s = context;
+    struct table_ddl_options options = ddl_options(s);
+    return table_ddl_extend(&s->connection, plan, &options, out, err);
+}
+
+static struct positions_key key_of(const struct postgres_sink *s, const char *cluster_id)
+{
+    struct positions_key key = { s->setup.group, cluster_id, s->setup.owner };
+    return key;
+}
+
+static bool sink_read_positions(void *context, const char *cluster_id,
+                                struct sink_position *positions, size_t count,
+                                struct error *err)
+{
+    struct postgres_sink *s = context;
+    struct positions_key key = key_of(s, cluster_id);
+    return positions_read(&s->connection, &key, positions, count, err);
+}
+
+static bool sink_set_position(void *context, const char *cluster_id,
+                              const struct sink_position *position, int64_t expected,
+                              struct error *err)
+{
+    struct postgres_sink *s = context;
+    struct positions_key key = key_of(s, cluster_id);
+    return positions_set(&s->connection, &key, position, expected, err);
+}
+
+static bool is_known(const struct postgres_sink *s, struct view schema)
+{
+    for (size_t at = 0; at < s->known_schemas.len;) {
+        struct view known = view_cstr(s->known_schemas.data + at);
+        if (view_equal(known, schema)) {
+            return true;
+        }
+        at += known.len + 1;
+    }
+    return false;
+}
+
+/* A source whose events are all rejected has no data table yet, so its schema may be
+ * missing. */
+static bool make_rejected_tables(struct postgres_sink *s, const struct batch *batch,
+                                 struct error *err)
+{
+    struct table_ddl_options options = ddl_options(s);
+    for (size_t i = 0; i < batch->rejected_count; i++) {
+        struct view schema = batch->rejected[i].schema;
+        if (schema.len == 0 || is_known(s, schema)) {
+            continue;
+        }
+        if (!table_ddl_schema(&s->connection, schema, &options, err)) {
+            return false;
+        }
+        buf_add_view(&s->known_schemas, schema);
+        buf_add_char(&s->known_schemas, '\0');
+    }
+    return true;
+}
+
+static bool sink_load(void *context, const char *cluster_id, const struct batch *batch,
+                      struct load_counts *counts, struct error *err)
+{
+    struct postgres_sink *s = context;
+    struct load_setup setup = { .connection = &s->connection,
+                                .staging = &s->staging,
+                                .key = key_of(s, cluster_id),
+                                .newest_wins = s->setup.newest_wins };
+    if (make_rejected_tables(s, batch, err) && load_batch(&setup, batch, counts, err)) {
+        return true;
+    }
+    buf_clear(&s->known_schemas); /* one of them may be what is missing */
+    return false;
+}
+
+static bool sink_probe(void *context, const struct table *table, struct error *err)
+{
+    struct postgres_sink *s = context;
+    return probe_table(&s->connection, table, err);
+}
+
+void postgres_sink_open(const struct postgres_sink_setup *setup, struct sink *out)
+{
+    struct postgres_sink *s = mem_calloc(1, sizeof *s);
+    s->setup = *setup;
+    *out = (struct sink){ .context = s,
+                          .connect = sink_connect,
+                          .disconnect = sink_disconnect,
+                          .read_table = sink_read_table,
+                          .extend = sink_extend,
+                          .read_positions = sink_read_positions,
+                          .set_position = sink_set_position,
+                          .load = sink_load,
+                          .probe = sink_probe };
+}
+
+void postgres_sink_close(struct sink *sink)
+{
+    struct postgres_sink *s = sink->context;
+    if (s == NULL) {
+        return;
+    }
+    sink_disconnect(s);
+    buf_release(&s->known_schemas);
+    free(s);
+    sink->context = NULL;
+}

@@ -1,0 +1,27 @@
+/* postgres_sink: the sink port over libpq. One connection, one thread.
+ *
+ * Everything of a batch travels as one simple-query string (tests/component/sql holds it
+ * as a frozen fixture): two round trips, one transaction.
+ */
+#ifndef LOADER_POSTGRES_POSTGRES_SINK_H
+#define LOADER_POSTGRES_POSTGRES_SINK_H
+
+#include "loader/sink.h"
+
+struct postgres_sink_setup {
+    const char *database_url; /* NULL: libpq's defaults */
+    const char *group;        /* of the positions */
+    const char
+        *owner;       /* this process, as load_offset and load_stat name it: "host:pid" */
+    bool newest_wins; /* LOADER_DUPLICATES */
+    uint64_t new_columns_per_hour;
+    const char *const *grant_select; /* roles, NULL-ended */
+};
+
+/* Makes the sink, not yet connected. The setup's strings must outlive it. */
+void postgres_sink_open(const struct postgres_sink_setup *setup, struct sink *out);
+
+/* Disconnects and frees. */
+void postgres_sink_close(struct sink *sink);
+
+#endif

@@ -1,0 +1,34 @@
+/* staging: the session's temporary tables: one for each data table, shaped like it.
+ *
+ * Rows are copied into a staging table and inserted from there (always: COPY straight
+ * into the table was slower from one duplicate in 5,000 on). A staging table belongs to
+ * one version of its table, known by the fingerprint; a new version gets a new one. All
+ * are gone with the session.
+ */
+#ifndef LOADER_POSTGRES_STAGING_H
+#define LOADER_POSTGRES_STAGING_H
+
+#include "loader/mapping/table.h"
+#include "loader/postgres/connection.h"
+
+struct staging_table {
+    const struct table *table; /* a reference */
+    unsigned number;           /* pg_temp.staging_<number> */
+};
+
+struct staging {
+    struct staging_table *tables;
+    size_t count;
+    unsigned next_number;
+};
+
+/* The staging table of this version of the table, made when there is none; an older
+ * version's is dropped. */
+MUST_CHECK bool staging_find(struct staging *s, struct connection *c,
+                             const struct table *table, unsigned *out_number,
+                             struct error *err);
+
+/* Forgets all: the session is over. */
+void staging_clear(struct staging *s);
+
+#endif

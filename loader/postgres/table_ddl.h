@@ -1,0 +1,32 @@
+/* table_ddl: makes schemas, tables and columns that a plan adds.
+ *
+ * In a transaction of its own, before and outside of the load (an INSERT and an ALTER in
+ * one transaction deadlock), under one advisory lock per schema for all loaders, with a
+ * short lock_timeout, so that nobody queues behind us for long (performance.md, 2.4).
+ * Only ever adds.
+ */
+#ifndef LOADER_POSTGRES_TABLE_DDL_H
+#define LOADER_POSTGRES_TABLE_DDL_H
+
+#include "loader/mapping/table.h"
+#include "loader/postgres/connection.h"
+
+struct table_ddl_options {
+    const char *const *grant_select; /* roles, NULL-ended; may be NULL */
+    uint64_t new_columns_per_hour;
+};
+
+/* Adds what is missing of the plan and reads the table again. Columns that exist
+ * meanwhile are left as they are; natural columns above the hour's growth are left out:
+ * the caller compares. A new schema also gets _sdc_rejected. */
+MUST_CHECK bool table_ddl_extend(struct connection *c, const struct table_plan *plan,
+                                 const struct table_ddl_options *options,
+                                 struct table **out, struct error *err);
+
+/* Makes a schema with its _sdc_rejected, where missing: for rejected events of a source
+ * without tables. */
+MUST_CHECK bool table_ddl_schema(struct connection *c, struct view schema,
+                                 const struct table_ddl_options *options,
+                                 struct error *err);
+
+#endif

@@ -1,0 +1,316 @@
+#include "tests/support/fake_sink.h"
+
+#include "common/base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool fail(struct error *err, const char *code, const char *what)
+{
+    return error_set(err, ERROR_RETRY, ERROR_FROM_POSTGRES, code, "%s", what);
+}
+
+/* The next failure of a script; false lets the call through. */
+static bool next_failure(const char *const *script, size_t count, size_t *next,
+                         struct error *err)
+{
+    if (*next >= count) {
+        return false;
+    }
+    const char *code = script[(*next)++];
+    if (code[0] == '\0') {
+        return false;
+    }
+    fail(err, code, "as the test told");
+    return true;
+}
+
+static bool fake_connect(void *context, struct error *err)
+{
+    struct fake_sink *f = context;
+    f->connects++;
+    f->is_connected = !next_failure(f->connect_failures, f->connect_failure_count,
+                                    &f->connect_failure_next, err);
+    return f->is_connected;
+}
+
+static void fake_disconnect(void *context)
+{
+    struct fake_sink *f = context;
+    f->is_connected = false;
+}
+
+static const struct table **find_table(struct fake_sink *f, struct view schema,
+                                       struct view name)
+{
+    for (size_t i = 0; i < f->table_count; i++) {
+        if (view_equal(table_name(f->tables[i]), name) &&
+            view_equal(table_schema(f->tables[i]), schema)) {
+            return &f->tables[i];
+        }
+    }
+    return NULL;
+}
+
+void fake_sink_put_table(struct fake_sink *f, const struct table *t)
+{
+    const struct table **slot = find_table(f, table_schema(t), table_name(t));
+    if (slot == NULL) {
+        REQUIRE(f->table_count < sizeof f->tables / sizeof f->tables[0]);
+        slot = &f->tables[f->table_count++];
+    } else {
+        table_unref(*slot);
+    }
+    *slot = t;
+}
+
+/* The fingerprint of a fake table is the number of its columns: enough to tell versions
+ * apart. */
+static struct table *make_table(struct view schema, struct view name,
+                                const struct column *columns, size_t count, bool exists)
+{
+    char fingerprint[24];
+    int len = snprintf(fingerprint, sizeof fingerprint, "%zu", count);
+    struct table_setup setup = { .schema = schema,
+                                 .name = name,
+                                 .columns = columns,
+                                 .column_count = count,
+                                 .fingerprint = view_of(fingerprint, (size_t)len),
+                                 .exists = exists,
+                                 .growth_left = SIZE_MAX };
+    return table_new(&setup);
+}
+
+static bool fake_read_table(void *context, struct view schema, struct view name,
+                            struct table **out, struct error *err)
+{
+    struct fake_sink *f = context;
+    (void)err;
+    f->reads++;
+    const struct table **slot = find_table(f, schema, name);
+    if (slot == NULL) {
+        *out = make_table(schema, name, NULL, 0, false);
+        return true;
+    }
+    size_t count = table_column_count(*slot);
+    struct column *columns = mem_calloc(count, sizeof *columns);
+    for (size_t i = 0; i < count; i++) {
+        columns[i] = *table_column(*slot, i);
+    }
+    *out = make_table(schema, name, columns, count, true);
+    free(columns);
+    return true;
+}
+
+static bool fake_extend(void *context, const struct table_plan *plan, struct table **out,
+                        struct error *err)
+{
+    struct fake_sink *f = context;
+    f->extends++;
+    if (next_failure(f->extend_failures, f->extend_failure_count, &f->extend_failure_next,
+                     err)) {
+        return false;
+    }
+    const struct table *base = table_plan_base(plan);
+    const struct table **slot = find_table(f, table_schema(base), table_name(base));
+    size_t had = slot == NULL ? 0 : table_column_count(*slot);
+    struct column *columns = mem_calloc(had + table_plan_added(plan), sizeof *columns);
+    size_t count = 0;
+    for (size_t i = 0; i < had; i++) {
+        columns[count++] = *table_column(*slot, i);
+    }
+    for (size_t i = 0; i < table_plan_added(plan); i++) {
+        const struct column *added = &table_plan_added_at(plan, i)->column;
+        if (slot == NULL || table_find(*slot, added->name) == NULL) {
+            columns[count++] = *added;
+        }
+    }
+    fake_sink_put_table(
+        f, make_table(table_schema(base), table_name(base), columns, count, true));
+    free(columns);
+    return fake_read_table(f, table_schema(base), table_name(base), out, err);
+}
+
+static struct sink_position *find_position(struct fake_sink *f, const char *topic,
+                                           int32_t partition)
+{
+    for (size_t i = 0; i < f->position_count; i++) {
+        struct sink_position *p = &f->positions[i];
+        if (p->partition == partition && strcmp(p->topic, topic) == 0) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
+int64_t fake_sink_position(const struct fake_sink *f, const char *topic,
+                           int32_t partition)
+{
+    for (size_t i = 0; i < f->position_count; i++) {
+        const struct sink_position *p = &f->positions[i];
+        if (p->partition == partition && strcmp(p->topic, topic) == 0) {
+            return p->next_offset;
+        }
+    }
+    return -1;
+}
+
+static bool fake_read_positions(void *context, const char *cluster_id,
+                                struct sink_position *positions, size_t count,
+                                struct error *err)
+{
+    struct fake_sink *f = context;
+    (void)cluster_id;
+    (void)err;
+    for (size_t i = 0; i < count; i++) {
+        positions[i].next_offset =
+            fake_sink_position(f, positions[i].topic, positions[i].partition);
+    }
+    return true;
+}
+
+static bool fake_set_position(void *context, const char *cluster_id,
+                              const struct sink_position *position, int64_t expected,
+                              struct error *err)
+{
+    struct fake_sink *f = context;
+    (void)cluster_id;
+    if (fake_sink_position(f, position->topic, position->partition) != expected) {
+        return fail(err, "BS001", "the position is another's");
+    }
+    struct sink_position *p = find_position(f, position->topic, position->partition);
+    if (p == NULL) {
+        REQUIRE(f->position_count < sizeof f->positions / sizeof f->positions[0]);
+        p = &f->positions[f->position_count++];
+    }
+    *p = *position;
+    return true;
+}
+
+static bool is_poison(const struct fake_sink *f, int64_t offset)
+{
+    for (size_t i = 0; i < f->poison_count; i++) {
+        if (f->poison_offsets[i] == offset) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_rejected(const struct batch *b, int64_t offset)
+{
+    for (size_t i = 0; i < b->rejected_count; i++) {
+        if (b->rejected[i].offset == offset) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool check_poison(const struct fake_sink *f, const struct batch *b,
+                         struct error *err)
+{
+    for (size_t i = 0; i < b->record_count; i++) {
+        int64_t offset = b->records[i].offset;
+        if (is_poison(f, offset) && !is_rejected(b, offset)) {
+            return fail(err, f->poison_code, "a value is refused");
+        }
+    }
+    return true;
+}
+
+static bool check_tables(struct fake_sink *f, const struct batch *b, struct error *err)
+{
+    for (size_t i = 0; i < b->table_count; i++) {
+        const struct table *mapped = table_plan_settled(b->tables[i].plan);
+        const struct table **slot =
+            find_table(f, table_schema(mapped), table_name(mapped));
+        if (slot == NULL) {
+            return fail(err, "42P01", "the table is gone");
+        }
+        if (!view_equal(table_fingerprint(*slot), table_fingerprint(mapped))) {
+            return fail(err, "BS002", "the table has changed");
+        }
+    }
+    return true;
+}
+
+static bool check_positions(struct fake_sink *f, const struct batch *b, struct error *err)
+{
+    for (size_t i = 0; i < b->interval_count; i++) {
+        const struct batch_interval *v = &b->intervals[i];
+        if (fake_sink_position(f, v->topic, v->partition) != v->from) {
+            return fail(err, "BS001", "the position is another's");
+        }
+    }
+    return true;
+}
+
+static void commit(struct fake_sink *f, const struct batch *b)
+{
+    for (size_t i = 0; i < b->interval_count; i++) {
+        const struct batch_interval *v = &b->intervals[i];
+        find_position(f, v->topic, v->partition)->next_offset = v->to;
+    }
+    for (size_t i = 0; i < b->record_count; i++) {
+        REQUIRE(f->loaded_count < FAKE_SINK_MAX);
+        f->loaded_offsets[f->loaded_count++] = b->records[i].offset;
+    }
+    for (size_t i = 0; i < b->rejected_count; i++) {
+        f->rejected_offsets[f->rejected_count++] = b->rejected[i].offset;
+        buf_add_view(&f->reasons, b->rejected[i].rejected.reason);
+        buf_add_char(&f->reasons, '\n');
+    }
+}
+
+static bool fake_load(void *context, const char *cluster_id, const struct batch *batch,
+                      struct load_counts *counts, struct error *err)
+{
+    struct fake_sink *f = context;
+    (void)cluster_id;
+    REQUIRE(f->is_connected);
+    f->loads++;
+    if (next_failure(f->load_failures, f->load_failure_count, &f->load_failure_next,
+                     err) ||
+        !check_positions(f, batch, err) || !check_tables(f, batch, err) ||
+        !check_poison(f, batch, err)) {
+        return false;
+    }
+    commit(f, batch);
+    for (size_t i = 0; i < batch->table_count; i++) {
+        counts[i].rows_new = batch->tables[i].row_count;
+    }
+    return true;
+}
+
+static bool fake_probe(void *context, const struct table *table, struct error *err)
+{
+    struct fake_sink *f = context;
+    (void)table;
+    f->probes++;
+    return !f->refuses_probe || fail(err, f->poison_code, "our own row is refused");
+}
+
+void fake_sink_init(struct fake_sink *f)
+{
+    memset(f, 0, sizeof *f);
+    f->poison_code = "22P02";
+    f->sink = (struct sink){ .context = f,
+                             .connect = fake_connect,
+                             .disconnect = fake_disconnect,
+                             .read_table = fake_read_table,
+                             .extend = fake_extend,
+                             .read_positions = fake_read_positions,
+                             .set_position = fake_set_position,
+                             .load = fake_load,
+                             .probe = fake_probe };
+}
+
+void fake_sink_release(struct fake_sink *f)
+{
+    for (size_t i = 0; i < f->table_count; i++) {
+        table_unref(f->tables[i]);
+    }
+    buf_release(&f->reasons);
+}
