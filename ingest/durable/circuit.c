@@ -1,0 +1,32 @@
+#include "ingest/durable/circuit.h"
+
+#define TIMEOUTS_TO_OPEN 3
+#define PROBE_EVERY_MS 1000
+
+bool circuit_is_open(const struct circuit *c)
+{
+    return atomic_load(&c->timeouts) >= TIMEOUTS_TO_OPEN;
+}
+
+bool circuit_admits(struct circuit *c, int64_t now_mono_ms)
+{
+    if (!circuit_is_open(c)) {
+        return true;
+    }
+    int64_t tried = atomic_load(&c->tried_at_mono_ms);
+    /* Of those that come in the same second one wins the exchange. */
+    return now_mono_ms - tried >= PROBE_EVERY_MS &&
+           atomic_compare_exchange_strong(&c->tried_at_mono_ms, &tried, now_mono_ms);
+}
+
+void circuit_timed_out(struct circuit *c)
+{
+    if (!circuit_is_open(c)) {
+        atomic_fetch_add(&c->timeouts, 1);
+    }
+}
+
+void circuit_succeeded(struct circuit *c)
+{
+    atomic_store(&c->timeouts, 0);
+}

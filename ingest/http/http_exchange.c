@@ -1,0 +1,297 @@
+#include "ingest/http/http_exchange.h"
+
+#include "ingest/http/framing.h"
+#include "ingest/http/http_connection.h"
+#include "ingest/http/request_head.h"
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+
+#include <civetweb.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Connections above this share of the workers are not kept alive, so that idle ones
+ * cannot hold the threads. */
+#define KEEP_ALIVE_LOAD_PERCENT 80
+#define DISCARD_MAX_BYTES (32u << 20)
+#define DISCARD_MAX_MS 2000
+#define DISCARD_PIECE_BYTES 65536
+
+/* ---- the head ---- */
+
+void *http_worker(const struct http_exchange *e)
+{
+    return e->worker->of_handler;
+}
+
+unsigned http_load(const struct http_exchange *e)
+{
+    const struct http_server *s = e->worker->server;
+    unsigned owned = atomic_load(&s->owned);
+    return (owned == 0 ? 0 : owned - 1) * 100 / s->setup.threads;
+}
+
+bool http_header(const struct http_exchange *e, const char *name, struct view *out)
+{
+    for (int i = 0; i < e->info->num_headers; i++) {
+        if (view_equal_ignore_case(view_cstr(e->info->http_headers[i].name), name)) {
+            *out = view_trim(view_cstr(e->info->http_headers[i].value));
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_sane_id(struct view id)
+{
+    if (id.len == 0 || id.len >= HTTP_REQUEST_ID_BYTES) {
+        return false;
+    }
+    for (size_t i = 0; i < id.len; i++) {
+        char c = id.data[i];
+        bool is_fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                       (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+        if (!is_fine) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void http_exchange_new_id(struct http_server *s, char out[HTTP_REQUEST_ID_BYTES])
+{
+    static const char digits[] = "0123456789abcdef";
+    uint64_t parts[2] = { s->process_number, atomic_fetch_add(&s->next_request, 1) };
+    for (unsigned i = 0; i < 32; i++) {
+        out[i] = digits[parts[i / 16] >> (60 - i % 16 * 4) & 15];
+    }
+    out[32] = '\0';
+}
+
+static void name_request(struct http_exchange *e)
+{
+    struct view given;
+    if (http_header(e, "X-Request-Id", &given) && is_sane_id(given)) {
+        memcpy(e->request.request_id, given.data, given.len);
+        e->request.request_id[given.len] = '\0';
+    } else {
+        http_exchange_new_id(e->worker->server, e->request.request_id);
+    }
+}
+
+const char *http_exchange_open(struct http_exchange *e)
+{
+    struct framing_header headers[FRAMING_MAX_HEADERS];
+    struct framing framing = { .content_length = -1 };
+    size_t count = (size_t)e->info->num_headers;
+    e->request.method = view_cstr(e->info->request_method);
+    e->request.path = view_cstr(e->info->local_uri_raw);
+    e->request.query = view_cstr(e->info->query_string);
+    e->request.peer_ip = view_cstr(e->info->remote_addr);
+    e->request.received_at_ms = clock_real_ms();
+    name_request(e);
+    const char *fault = request_head_fault(e->info);
+    if (fault == NULL) {
+        for (size_t i = 0; i < count; i++) {
+            headers[i].name = view_cstr(e->info->http_headers[i].name);
+            headers[i].value = view_cstr(e->info->http_headers[i].value);
+        }
+        fault = framing_judge(headers, count, e->request.path, &framing);
+    }
+    if (fault == NULL && framing.is_chunked && strcmp(e->info->http_version, "1.1") < 0) {
+        fault = "Transfer-Encoding in a request of HTTP/1.0";
+    }
+    e->request.content_length = framing.content_length;
+    e->request.is_chunked = framing.is_chunked;
+    e->is_body_over = !framing.is_chunked && framing.content_length <= 0;
+    return fault;
+}
+
+/* ---- reading ---- */
+
+static void continue_once(struct http_exchange *e)
+{
+    struct view expect;
+    if (!e->was_continued && http_header(e, "Expect", &expect) &&
+        view_equal_ignore_case(expect, "100-continue")) {
+        static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
+        mg_write(e->connection, line, sizeof line - 1);
+    }
+    e->was_continued = true;
+}
+
+/* One mg_read, which the watch ends at the deadline. */
+static int watched_read(struct http_exchange *e, char *into, size_t size,
+                        int64_t deadline)
+{
+    read_watch_begin(&e->worker->slot, e->info->remote_addr, e->info->remote_port,
+                     e->info->server_port, deadline);
+    int n = mg_read(e->connection, into, size);
+    read_watch_end(&e->worker->slot);
+    return n;
+}
+
+/* `n` is what mg_read returned: 0 is a silence as long as civetweb's time-out, below 0
+ * the connection's end or a chunk that it cannot read. */
+static int64_t read_failed(struct http_exchange *e, int n, int64_t deadline,
+                           struct error *err)
+{
+    e->is_body_over = true;
+    if (n == 0 || clock_mono_ms() >= deadline) {
+        error_set(err, ERROR_RETRY, ERROR_FROM_HTTP, NULL, "the body came too slowly");
+    } else if (e->request.is_chunked) {
+        error_set(err, ERROR_INVALID, ERROR_FROM_HTTP, NULL,
+                  "the body's chunks are malformed, or end before the last one");
+    } else {
+        error_set(err, ERROR_STOPPED, ERROR_FROM_HTTP, NULL,
+                  "the body ended before its announced length");
+    }
+    return -1;
+}
+
+static size_t wanted(const struct http_exchange *e, size_t size)
+{
+    if (e->request.is_chunked) {
+        return size;
+    }
+    uint64_t left = (uint64_t)(e->request.content_length - e->body_bytes_read);
+    return left < size ? (size_t)left : size;
+}
+
+int64_t http_read(struct http_exchange *e, char *into, size_t size,
+                  int64_t deadline_mono_ms, struct error *err)
+{
+    if (e->is_body_over) {
+        return 0;
+    }
+    if (clock_mono_ms() >= deadline_mono_ms) {
+        return read_failed(e, -1, deadline_mono_ms, err);
+    }
+    continue_once(e);
+    int n = watched_read(e, into, wanted(e, size), deadline_mono_ms);
+    if (n > 0) {
+        e->body_bytes_read += n;
+        e->is_body_over =
+            !e->request.is_chunked && e->body_bytes_read == e->request.content_length;
+        return n;
+    }
+    if (n == 0 && e->request.is_chunked) { /* behind the last chunk */
+        e->is_body_over = true;
+        return 0;
+    }
+    return read_failed(e, n, deadline_mono_ms, err);
+}
+
+/* Reads what mg_read still gives, bounded, for no other purpose than to have it read. */
+static void discard_body(struct http_exchange *e)
+{
+    char *bytes = mem_alloc(DISCARD_PIECE_BYTES);
+    int64_t deadline = clock_mono_ms() + DISCARD_MAX_MS;
+    uint64_t total = 0;
+    int n = 1;
+    while (n > 0 && total < DISCARD_MAX_BYTES && clock_mono_ms() < deadline) {
+        n = watched_read(e, bytes, DISCARD_PIECE_BYTES, deadline);
+        total += n > 0 ? (uint64_t)n : 0;
+    }
+    e->is_body_over = true;
+    free(bytes);
+}
+
+/* ---- answering ---- */
+
+static bool client_closes(const struct http_exchange *e)
+{
+    struct view connection;
+    if (http_header(e, "Connection", &connection)) {
+        return !view_equal_ignore_case(connection, "keep-alive");
+    }
+    return strcmp(e->info->http_version, "1.1") != 0;
+}
+
+static bool must_close(const struct http_exchange *e, const struct http_reply *reply)
+{
+    const struct http_server *s = e->worker->server;
+    return reply->must_close || !e->is_body_over || client_closes(e) ||
+           atomic_load(&s->is_draining) || http_server_load(s) > KEEP_ALIVE_LOAD_PERCENT;
+}
+
+static const char *status_line(int status)
+{
+    static const struct {
+        int status;
+        const char *line;
+    } lines[] = {
+        { 200, "HTTP/1.1 200 OK\r\n" },
+        { 204, "HTTP/1.1 204 No Content\r\n" },
+        { 400, "HTTP/1.1 400 Bad Request\r\n" },
+        { 401, "HTTP/1.1 401 Unauthorized\r\n" },
+        { 404, "HTTP/1.1 404 Not Found\r\n" },
+        { 405, "HTTP/1.1 405 Method Not Allowed\r\n" },
+        { 411, "HTTP/1.1 411 Length Required\r\n" },
+        { 413, "HTTP/1.1 413 Content Too Large\r\n" },
+        { 415, "HTTP/1.1 415 Unsupported Media Type\r\n" },
+        { 429, "HTTP/1.1 429 Too Many Requests\r\n" },
+        { 503, "HTTP/1.1 503 Service Unavailable\r\n" },
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        if (lines[i].status == status) {
+            return lines[i].line;
+        }
+    }
+    mem_panic(__FILE__, __LINE__, "a status without a status line");
+}
+
+static void write_answer(struct http_exchange *e, const struct http_reply *reply,
+                         bool closes)
+{
+    struct buf *out = &e->worker->answer;
+    buf_clear(out);
+    buf_add_cstr(out, status_line(reply->status));
+    if (reply->status != 204) { /* RFC 9110, 8.6: it has no body, nor a length */
+        buf_add_cstr(out, "Content-Type: ");
+        buf_add_cstr(out, reply->content_type == NULL ? "application/json"
+                                                      : reply->content_type);
+        buf_add_cstr(out, "\r\nContent-Length: ");
+        buf_add_u64(out, reply->body.len);
+        buf_add_cstr(out, "\r\n");
+    }
+    buf_add_cstr(out, "X-Request-Id: ");
+    buf_add_cstr(out, e->request.request_id);
+    buf_add_cstr(out,
+                 closes ? "\r\nConnection: close\r\n" : "\r\nConnection: keep-alive\r\n");
+    buf_add_view(out, reply->headers);
+    buf_add_cstr(out, "\r\n");
+    if (reply->status != 204 && !view_equal_cstr(e->request.method, "HEAD")) {
+        buf_add_view(out, reply->body);
+    }
+    mg_write(e->connection, out->data, out->len);
+}
+
+void http_reply(struct http_exchange *e, const struct http_reply *reply)
+{
+    bool closes = must_close(e, reply);
+    if (closes) {
+        mg_disable_connection_keep_alive(e->connection);
+    }
+    write_answer(e, reply, closes);
+    if (!e->is_body_over) {
+        discard_body(e);
+    }
+}
+
+void http_exchange_refuse(struct http_exchange *e, const char *fault)
+{
+    char body[384];
+    int len = snprintf(body, sizeof body,
+                       "{\"success\":false,\"code\":\"bad_framing\",\"message\":\"%s: "
+                       "where the request ends is not certain; send it with one "
+                       "plain Content-Length, or chunked\",\"error\":\"bad_framing\"}",
+                       fault);
+    struct http_reply reply = { .status = 400,
+                                .body = view_of(body, (size_t)len),
+                                .must_close = true };
+    e->is_body_over = false; /* what civetweb takes for the body may be waiting */
+    http_reply(e, &reply);
+}

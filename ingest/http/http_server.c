@@ -1,0 +1,273 @@
+#include "ingest/http/http_server.h"
+
+#include "ingest/http/http_connection.h"
+#include "ingest/http/read_watch.h"
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/base/parse.h"
+
+#include <civetweb.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define HANDLED 1 /* begin_request's answer: civetweb has nothing left to do */
+#define WORKER 1  /* init_thread's type of thread */
+/* Longer than proxies keep an unused connection would be better, but an idle connection
+ * holds a thread. */
+#define KEEP_ALIVE_TIMEOUT_MS 15000
+#define MAX_HEAD_BYTES "16384"
+#define QUEUE_LENGTH "1024" /* connections no worker has taken yet */
+#define MAX_LISTEN_BYTES 300
+
+/* ---- requests ---- */
+
+/* From now on the next head is awaited on this connection. */
+static void await_head(struct http_worker *w, uint64_t timeout_ms)
+{
+    w->head_since_ms = clock_mono_ms();
+    w->head_timeout_ms = (int64_t)timeout_ms;
+}
+
+static int on_request(struct mg_connection *connection)
+{
+    struct http_exchange e = { .connection = connection,
+                               .info = mg_get_request_info(connection),
+                               .worker = mg_get_thread_pointer(connection) };
+    struct http_server *s = e.worker->server;
+    atomic_fetch_add(&s->busy, 1);
+    const char *fault = http_exchange_open(&e);
+    if (fault != NULL) {
+        http_exchange_refuse(&e, fault);
+    } else {
+        s->setup.handle(s->setup.context, &e, &e.request);
+    }
+    atomic_fetch_sub(&s->busy, 1);
+    await_head(e.worker, KEEP_ALIVE_TIMEOUT_MS);
+    return HANDLED;
+}
+
+/* What civetweb refuses before it calls on_request: a head that cannot be read, whose
+ * parts must not be looked at. A head that came too slowly is "malformed" to civetweb;
+ * here it is a 503, which senders try again. */
+static int on_bad_head(struct mg_connection *connection, int status, const char *message)
+{
+    struct http_worker *w = mg_get_thread_pointer(connection);
+    bool is_late = clock_mono_ms() - w->head_since_ms >= w->head_timeout_ms;
+    char id[HTTP_REQUEST_ID_BYTES];
+    char answer[512];
+    char body[256];
+    (void)message; /* may quote the client */
+    const char *code = is_late ? "too_slow" : "bad_request";
+    const char *text = is_late ? "the request's head did not come in time: send it again"
+                       : status == 413 ? "the request's head is larger than 16 KiB"
+                       : status == 505 ? "this server speaks HTTP/1.0 and HTTP/1.1"
+                                       : "the request's head is malformed";
+    int len = snprintf(
+        body, sizeof body,
+        "{\"success\":false,\"code\":\"%s\",\"message\":\"%s\",\"error\":\"%s\"}", code,
+        text, code);
+    http_exchange_new_id(w->server, id);
+    int size = snprintf(answer, sizeof answer,
+                        "HTTP/1.1 %s\r\nContent-Type: application/json\r\n"
+                        "Content-Length: %d\r\nX-Request-Id: %s\r\n%s"
+                        "Connection: close\r\n\r\n%s",
+                        is_late ? "503 Service Unavailable" : "400 Bad Request", len, id,
+                        is_late ? "Retry-After: 5\r\n" : "", body);
+    mg_write(connection, answer, (size_t)size);
+    return 0;
+}
+
+/* ---- threads and connections ---- */
+
+static void *on_thread_start(const struct mg_context *context, int type)
+{
+    struct http_server *s = mg_get_user_data(context);
+    if (type != WORKER) {
+        return NULL;
+    }
+    struct http_worker *w = mem_calloc(1, sizeof *w);
+    w->server = s;
+    w->of_handler =
+        s->setup.new_worker == NULL ? NULL : s->setup.new_worker(s->setup.context);
+    read_watch_add(s->watch, &w->slot);
+    return w;
+}
+
+static void on_thread_end(const struct mg_context *context, int type, void *pointer)
+{
+    struct http_worker *w = pointer;
+    (void)context;
+    if (type != WORKER) {
+        return;
+    }
+    read_watch_remove(w->server->watch, &w->slot);
+    if (w->server->setup.free_worker != NULL) {
+        w->server->setup.free_worker(w->of_handler);
+    }
+    buf_release(&w->answer);
+    free(w);
+}
+
+static int on_connection(const struct mg_connection *connection, void **data)
+{
+    struct http_worker *w = mg_get_thread_pointer(connection);
+    (void)data;
+    atomic_fetch_add(&w->server->owned, 1);
+    await_head(w, w->server->setup.read_timeout_ms);
+    return 0;
+}
+
+static void on_connection_end(const struct mg_connection *connection)
+{
+    struct http_worker *w = mg_get_thread_pointer(connection);
+    atomic_fetch_sub(&w->server->owned, 1);
+}
+
+static int on_log(const struct mg_connection *connection, const char *message)
+{
+    (void)connection;
+    (void)message;
+    return 1; /* what matters is told by our answers and metrics */
+}
+
+/* ---- life ---- */
+
+/* civetweb's spelling of an address: a list of them, or one with an 's' for TLS behind
+ * it, must not come through. */
+static bool spell_address(const char *listen, char out[MAX_LISTEN_BYTES],
+                          struct error *err)
+{
+    struct view host;
+    uint16_t port = 0;
+    if (!parse_host_port(view_cstr(listen), &host, &port, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < host.len; i++) {
+        if (strchr(",:[]", host.data[i]) != NULL) {
+            return error_set(err, ERROR_FATAL, ERROR_FROM_HTTP, NULL,
+                             "cannot listen on %s: one IPv4 address or host name is "
+                             "needed, as in 0.0.0.0:8080",
+                             listen);
+        }
+    }
+    int len = snprintf(out, MAX_LISTEN_BYTES, "%.*s%s%u", VIEW_ARG(host),
+                       host.len == 0 ? "" : ":", port);
+    return len < MAX_LISTEN_BYTES ||
+           error_set(err, ERROR_FATAL, ERROR_FROM_HTTP, NULL,
+                     "cannot listen on %s: the name is too long", listen);
+}
+
+static struct mg_context *start_civetweb(struct http_server *s, const char *address)
+{
+    char threads[16];
+    char read_timeout[24];
+    char keep_alive_timeout[24];
+    snprintf(threads, sizeof threads, "%u", s->setup.threads);
+    snprintf(read_timeout, sizeof read_timeout, "%llu",
+             (unsigned long long)s->setup.read_timeout_ms);
+    snprintf(keep_alive_timeout, sizeof keep_alive_timeout, "%d", KEEP_ALIVE_TIMEOUT_MS);
+    /* No document_root: nothing is ever served from the file system. */
+    const char *options[] = {
+        "listening_ports",
+        address,
+        "num_threads",
+        threads,
+        "tcp_nodelay",
+        "1",
+        "enable_keep_alive",
+        "yes",
+        "keep_alive_timeout_ms",
+        keep_alive_timeout,
+        "request_timeout_ms",
+        read_timeout,
+        "connection_queue",
+        QUEUE_LENGTH,
+        "listen_backlog",
+        QUEUE_LENGTH,
+        "max_request_size",
+        MAX_HEAD_BYTES,
+        "decode_url",
+        "no", /* paths are compared as sent */
+        "decode_query_string",
+        "no",
+        "enable_directory_listing",
+        "no",
+        "enable_auth_domain_check",
+        "no", /* any Host in an absolute target */
+        NULL,
+    };
+    struct mg_callbacks callbacks = { .begin_request = on_request,
+                                      .http_error = on_bad_head,
+                                      .log_message = on_log,
+                                      .init_thread = on_thread_start,
+                                      .exit_thread = on_thread_end,
+                                      .init_connection = on_connection,
+                                      .connection_close = on_connection_end };
+    return mg_start(&callbacks, s, options);
+}
+
+static void free_server(struct http_server *s)
+{
+    read_watch_stop(s->watch);
+    mg_exit_library();
+    free(s);
+}
+
+bool http_server_start(const struct http_server_setup *setup, struct http_server **out,
+                       struct error *err)
+{
+    char address[MAX_LISTEN_BYTES];
+    struct read_watch *watch = NULL;
+    REQUIRE(setup->threads > 0);
+    if (!spell_address(setup->listen, address, err) || !read_watch_start(&watch, err)) {
+        return false;
+    }
+    struct http_server *s = mem_calloc(1, sizeof *s);
+    s->setup = *setup;
+    s->setup.listen = NULL; /* the caller's; no longer needed */
+    s->watch = watch;
+    s->process_number = (uint64_t)clock_real_ms() << 20 ^ (uint64_t)clock_mono_us();
+    mg_init_library(0);
+    s->civetweb = start_civetweb(s, address);
+    if (s->civetweb == NULL) {
+        free_server(s);
+        return error_set(
+            err, ERROR_FATAL, ERROR_FROM_HTTP, NULL,
+            "cannot listen on %s: the port is taken, or the address is not ours; "
+            "choose another with INGEST_LISTEN",
+            setup->listen);
+    }
+    *out = s;
+    return true;
+}
+
+uint16_t http_server_port(const struct http_server *s)
+{
+    struct mg_server_port port;
+    return mg_get_server_ports(s->civetweb, 1, &port) == 1 ? (uint16_t)port.port : 0;
+}
+
+void http_server_drain(struct http_server *s)
+{
+    atomic_store(&s->is_draining, true);
+}
+
+unsigned http_server_busy(const struct http_server *s)
+{
+    return atomic_load(&s->busy);
+}
+
+unsigned http_server_load(const struct http_server *s)
+{
+    return atomic_load(&s->owned) * 100 / s->setup.threads;
+}
+
+void http_server_stop(struct http_server *s)
+{
+    if (s != NULL) {
+        mg_stop(s->civetweb);
+        free_server(s);
+    }
+}

@@ -1,0 +1,471 @@
+/* From a request to its answer and its records: real civetweb, real registry, a fake
+ * durable port. The rows of the table of status codes (reliability.md, 3.1). */
+#include "ingest/accept.h"
+
+#include "tests/support/fake_durable.h"
+#include "tests/support/http_client.h"
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/contract/reject_reason.h"
+#include "common/service/log.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define ACK_TIMEOUT_MS 200
+#define MAX_BODY_BYTES (3u << 20)
+#define MAX_EVENT_BYTES (256u << 10)
+#define BUDGET_BYTES (32u << 20)
+
+static const char registry_text[] =
+    "{\"sources\":[{\"name\":\"Shop\",\"slug\":\"shop\",\"schema\":\"shop_schema\","
+    "\"write_keys\":[\"wk\"],\"tokens\":[\"tok\"],\"secrets\":[\"sec\"]},"
+    "{\"name\":\"Slow\",\"slug\":\"slow\",\"schema\":\"slow\",\"write_keys\":["
+    "\"slowkey\"],"
+    "\"tokens\":[\"slowtok\"],\"secrets\":[],\"rate_per_second\":1},"
+    "{\"name\":\"Open\",\"slug\":\"open\",\"schema\":\"open\",\"write_keys\":[],"
+    "\"tokens\":[],\"secrets\":[],\"require\":\"none\"}]}";
+
+/* The Basic credentials "wk:" and "slowkey:". */
+#define KEY "Authorization: Basic d2s6\r\n"
+#define SLOW_KEY "Authorization: Basic c2xvd2tleTo=\r\n"
+#define TOKEN "Authorization: Bearer tok\r\n"
+
+struct bench {
+    char path[64]; /* of the registry */
+    struct ingest_options options;
+    struct registry *registry;
+    struct ingest_metrics *metrics;
+    struct budget budget;
+    struct fake_durable *durable;
+    struct accept *accept;
+    struct http_server *server;
+    struct buf request;
+    struct http_answer answer;
+};
+
+static void write_registry(struct bench *b)
+{
+    snprintf(b->path, sizeof b->path, "/tmp/test_ingest_accept.XXXXXX");
+    int fd = mkstemp(b->path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, registry_text, sizeof registry_text - 1),
+                     sizeof registry_text - 1);
+    close(fd);
+}
+
+static int set_up(void **state)
+{
+    struct bench *b = mem_calloc(1, sizeof *b);
+    struct error err;
+    *state = b;
+    write_registry(b);
+    assert_true(registry_open(b->path, &b->registry, &err));
+    b->metrics = ingest_metrics_new();
+    budget_init(&b->budget, BUDGET_BYTES);
+    b->durable = fake_durable_new();
+    b->options.kafka_ack_timeout_ms = ACK_TIMEOUT_MS;
+    b->options.request_deadline_ms = 4000;
+    b->options.body_timeout_ms = 1000;
+    b->options.max_body_bytes = MAX_BODY_BYTES;
+    b->options.max_event_bytes = MAX_EVENT_BYTES;
+    struct accept_setup setup = { .options = &b->options,
+                                  .registry = b->registry,
+                                  .durable = fake_durable_port(b->durable),
+                                  .budget = &b->budget,
+                                  .metrics = b->metrics };
+    b->accept = accept_new(&setup);
+    struct http_server_setup http = { .listen = "127.0.0.1:0",
+                                      .threads = 4,
+                                      .read_timeout_ms = 1000,
+                                      .handle = accept_handle,
+                                      .context = b->accept,
+                                      .new_worker = accept_new_worker,
+                                      .free_worker = accept_free_worker };
+    assert_true(http_server_start(&http, &b->server, &err));
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct bench *b = *state;
+    http_server_stop(b->server);
+    assert_int_equal(budget_used(&b->budget), 0);
+    accept_free(b->accept);
+    registry_close(b->registry);
+    ingest_metrics_free(b->metrics);
+    fake_durable_free(b->durable);
+    buf_release(&b->request);
+    http_answer_release(&b->answer);
+    unlink(b->path);
+    free(b);
+    return 0;
+}
+
+/* One request on a connection of its own; the status. */
+static int exchange(struct bench *b, const char *line, const char *headers,
+                    struct view body)
+{
+    buf_clear(&b->request);
+    buf_printf(&b->request, "%s HTTP/1.1\r\nHost: x\r\n%sContent-Length: %zu\r\n\r\n",
+               line, headers, body.len);
+    buf_add_view(&b->request, body);
+    http_answer_release(&b->answer);
+    return http_client_exchange(http_server_port(b->server), buf_view(&b->request),
+                                &b->answer);
+}
+
+static bool answer_says(struct bench *b, const char *text)
+{
+    return strstr(buf_cstr(&b->answer.body), text) != NULL;
+}
+
+static bool has_header(struct bench *b, const char *name)
+{
+    struct view value;
+    return http_answer_header(&b->answer, name, &value);
+}
+
+/* What was kept, as "track rejected:not json ..". */
+static const char *kept(struct bench *b, struct buf *out)
+{
+    buf_clear(out);
+    for (size_t i = 0; i < b->durable->count; i++) {
+        const struct record *r = &b->durable->records[i];
+        buf_printf(out, "%s%s", i == 0 ? "" : " ", event_type_name(r->topic));
+        if (r->reason.len > 0) {
+            buf_printf(out, ":%.*s", VIEW_ARG(r->reason));
+        }
+    }
+    return buf_cstr(out);
+}
+
+struct row {
+    const char *line, *headers, *body;
+    int status;
+    const char *code; /* NULL: success */
+    const char *kept;
+};
+
+#define WEBHOOK "POST /webhook/shop"
+#define TRACK "{\"type\":\"track\"}"
+
+static const struct row rows[] = {
+    /* accepted */
+    { WEBHOOK, TOKEN, TRACK, 200, NULL, "track" },
+    { "PUT /webhook/shop", TOKEN, TRACK, 200, NULL, "track" },
+    { "POST /webhook/shop/tok", "", TRACK, 200, NULL, "track" },
+    { "POST /webhook/open", "", TRACK, 200, NULL, "track" },
+    { WEBHOOK, "X-Api-Key: tok\r\n", "[" TRACK ",{\"type\":\"page\"}]", 200, NULL,
+      "track page" },
+    { "POST /v1/group", KEY, "{}", 200, NULL, "group" },
+    { "POST /v1/batch", KEY, "{\"batch\":[" TRACK "]}", 200, NULL, "track" },
+    { "POST /v1/batch?writeKey=wk", "", "{\"batch\":[" TRACK "]}", 200, NULL, "track" },
+    { "POST /v1/batch", "", "{\"batch\":[" TRACK "],\"writeKey\":\"wk\"}", 200, NULL,
+      "track" },
+    { "POST /v1/batch", "", "{\"batch\":[{\"type\":\"track\",\"writeKey\":\"wk\"}]}", 200,
+      NULL, "track" },
+    { "POST /v1/t", KEY "Content-Type: application/x-www-form-urlencoded\r\n", TRACK, 200,
+      NULL, "track" },
+    { WEBHOOK, TOKEN, "{\"type\":\"delete\",\"userId\":\"u\"}", 200, NULL, "delete" },
+    /* nothing to keep */
+    { WEBHOOK, TOKEN, "[]", 200, NULL, "" },
+    { "POST /v1/batch", KEY, "{\"batch\":[]}", 200, NULL, "" },
+    { "POST /v1/m", "", "{\"series\":[]}", 200, NULL, "" },
+    /* some are no events */
+    { WEBHOOK, TOKEN, "[7," TRACK ",{\"type\":\"x\"},{\"a\":NaN}]", 200, NULL,
+      "rejected:not an object track rejected:unknown event type rejected:not json" },
+    { WEBHOOK, TOKEN, "{}", 200, NULL, "rejected:unknown event type" },
+    /* not to be split: kept, then refused */
+    { WEBHOOK, TOKEN, "{", 400, "invalid_body", "rejected:not json" },
+    { WEBHOOK, TOKEN, "", 400, "invalid_body", "rejected:not json" },
+    { WEBHOOK, TOKEN, "{\"a\":\"\xff\"}", 400, "invalid_body", "rejected:invalid utf-8" },
+    { WEBHOOK, TOKEN, "7", 400, "invalid_body", "rejected:not an object" },
+    { "POST /v1/t", KEY, "{\"a\":1,}", 400, "invalid_body", "rejected:not json" },
+    { WEBHOOK, TOKEN "Content-Type: application/x-www-form-urlencoded; charset=x\r\n",
+      "a=1", 400, "invalid_body", "rejected:form-encoded body" },
+    /* webhooks: never a status that ends the event */
+    { "POST /webhook/nobody", TOKEN, TRACK, 503, "unknown_source", "" },
+    { WEBHOOK, "", TRACK, 503, "unauthorized", "" },
+    { WEBHOOK, "", "{", 503, "unauthorized", "" },
+    { WEBHOOK, "Content-Type: application/x-www-form-urlencoded\r\n", "a=1", 503,
+      "unauthorized", "" },
+    { WEBHOOK, "Authorization: Bearer wrong\r\n", TRACK, 503, "unauthorized", "" },
+    { WEBHOOK, "X-Signature: 00\r\n", TRACK, 503, "unauthorized", "" },
+    { "POST /webhook/shop/wrong", "", TRACK, 503, "unauthorized", "" },
+    /* SDK routes */
+    { "POST /v1/track", "", TRACK, 401, "unauthorized", "" },
+    { "POST /v1/track?writeKey=no", "", TRACK, 401, "unauthorized", "" },
+    { "POST /v1/track", "Authorization: Basic bm86\r\n", TRACK, 401, "unauthorized", "" },
+    { "POST /v1/batch", "", "{\"batch\":[],\"writeKey\":\"no\"}", 401, "unauthorized",
+      "" },
+    { "POST /v1/track", "", "{", 400, "invalid_body", "" },
+    /* no route */
+    { "POST /nowhere", "", TRACK, 404, "not_found", "" },
+    { "GET /v1/track", "", "", 405, "wrong_method", "" },
+    { "DELETE /webhook/shop", "", "", 405, "wrong_method", "" },
+};
+
+static void check_row(struct bench *b, const struct row *row, struct buf *found)
+{
+    char code[64] = "{\"success\":true}";
+    fake_durable_reset(b->durable, FAKE_KEEPS);
+    int status = exchange(b, row->line, row->headers, view_cstr(row->body));
+    if (row->code != NULL) {
+        snprintf(code, sizeof code, "{\"success\":false,\"code\":\"%s\",", row->code);
+    }
+    if (status != row->status || !answer_says(b, code) ||
+        strcmp(kept(b, found), row->kept) != 0) {
+        fail_msg("%s %s: %d %s, kept '%s'", row->line, row->body, status,
+                 buf_cstr(&b->answer.body), buf_cstr(found));
+    }
+    if (!has_header(b, "X-Request-Id") ||
+        has_header(b, "Retry-After") != (status == 503) ||
+        has_header(b, "Allow") != (status == 405)) {
+        fail_msg("%s: headers of %d: %s", row->line, status, buf_cstr(&b->answer.head));
+    }
+}
+
+static void test_each_request_gets_its_status_and_leaves_its_records(void **state)
+{
+    struct bench *b = *state;
+    struct buf found = { 0 };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        check_row(b, &rows[i], &found);
+    }
+    buf_release(&found);
+}
+
+static void test_what_is_not_durable_is_never_acknowledged(void **state)
+{
+    static const struct {
+        enum fake_durable_mode mode;
+        unsigned pending, failed;
+    } modes[] = { { FAKE_IS_LATE, 1, 0 },
+                  { FAKE_FAILS, 0, 1 },
+                  { FAKE_IS_FULL, 0, 1 },
+                  { FAKE_IS_AWAY, 0, 0 } };
+    struct bench *b = *state;
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        fake_durable_reset(b->durable, modes[i].mode);
+        int64_t start = clock_mono_ms();
+        assert_int_equal(exchange(b, WEBHOOK, TOKEN, view_cstr(TRACK)), 503);
+        assert_true(answer_says(b, "\"unavailable\""));
+        assert_true(has_header(b, "Retry-After"));
+        bool waited = clock_mono_ms() - start >= ACK_TIMEOUT_MS;
+        assert_int_equal(waited, modes[i].mode == FAKE_IS_LATE);
+        assert_int_equal(b->durable->waits[DELIVERY_PENDING], modes[i].pending);
+        assert_int_equal(b->durable->waits[DELIVERY_FAILED], modes[i].failed);
+        fake_durable_reset(b->durable, modes[i].mode);
+        assert_int_equal(exchange(b, WEBHOOK, TOKEN, view_cstr("{")), 503);
+    }
+    fake_durable_end_all(b->durable, true);
+}
+
+static void test_an_empty_batch_tells_nothing_of_kafka(void **state)
+{
+    struct bench *b = *state;
+    assert_int_equal(exchange(b, WEBHOOK, TOKEN, view_cstr("[]")), 200);
+    assert_int_equal(b->durable->waits[DELIVERY_DURABLE], 0);
+    assert_int_equal(exchange(b, WEBHOOK, TOKEN, view_cstr(TRACK)), 200);
+    assert_int_equal(b->durable->waits[DELIVERY_DURABLE], 1);
+}
+
+static void test_a_record_carries_what_is_known_of_its_arrival(void **state)
+{
+    struct bench *b = *state;
+    int64_t before = clock_real_ms();
+    static const char trace[] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    assert_int_equal(
+        exchange(b, "POST /v1/batch",
+                 KEY "X-Request-Id: abc\r\ntraceparent: "
+                     "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"
+                     "X-Forwarded-For: 1.2.3.4\r\n",
+                 view_cstr("{\"batch\":[{\"type\":\"page\",\"messageId\":\"m\"}," TRACK
+                           "],\"context\":{\"a\":1},\"integrations\":{\"All\":false},"
+                           "\"sentAt\":\"t\"}")),
+        200);
+    const struct record *r = &b->durable->records[0];
+    assert_true(view_equal_cstr(r->key, "m"));
+    assert_true(view_equal_cstr(r->source, "shop"));
+    assert_true(view_equal_cstr(r->schema, "shop_schema"));
+    assert_true(view_equal_cstr(r->request_id, "abc"));
+    assert_true(view_equal_cstr(r->traceparent, trace));
+    assert_true(view_equal_cstr(r->ip, "127.0.0.1")); /* nobody is trusted */
+    assert_true(view_equal_cstr(r->context, "{\"a\":1}"));
+    assert_true(view_equal_cstr(r->integrations, "{\"All\":false}"));
+    assert_true(view_equal_cstr(r->sent_at, "t"));
+    assert_int_equal(r->via, VIA_API);
+    assert_int_equal(r->auth, AUTH_KEY);
+    assert_true(r->received_at_ms >= before && r->received_at_ms <= clock_real_ms());
+    assert_int_equal(r[1].seq, (r[0].seq + 1) % RECORD_SEQ_LIMIT);
+}
+
+static void test_members_of_a_batch_that_are_no_objects_are_left_out(void **state)
+{
+    struct bench *b = *state;
+    assert_int_equal(exchange(b, "POST /v1/batch", KEY,
+                              view_cstr("{\"batch\":[" TRACK "],\"context\":[],"
+                                        "\"integrations\":null,\"sentAt\":7}")),
+                     200);
+    const struct record *r = &b->durable->records[0];
+    assert_int_equal(r->context.len + r->integrations.len + r->sent_at.len, 0);
+}
+
+static void test_the_strongest_credential_is_noted(void **state)
+{
+    static const struct {
+        const char *line, *headers;
+        enum record_auth auth;
+    } ways[] = { { WEBHOOK, TOKEN, AUTH_TOKEN },
+                 { "POST /webhook/open", "", AUTH_NONE },
+                 { "POST /v1/track", KEY, AUTH_KEY } };
+    struct bench *b = *state;
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        fake_durable_reset(b->durable, FAKE_KEEPS);
+        assert_int_equal(exchange(b, ways[i].line, ways[i].headers, view_cstr(TRACK)),
+                         200);
+        assert_int_equal(b->durable->records[0].auth, ways[i].auth);
+    }
+}
+
+/* `count` spaces around an event. */
+static struct view padded(struct buf *out, size_t size)
+{
+    buf_clear(out);
+    buf_add_cstr(out, TRACK);
+    memset(buf_reserve(out, size), ' ', size);
+    out->len = size;
+    return buf_view(out);
+}
+
+static void test_a_body_may_be_large_when_its_sender_is_known(void **state)
+{
+    struct bench *b = *state;
+    struct buf body = { 0 };
+    struct buf found = { 0 };
+    const size_t stranger = 1u << 20;
+    assert_int_equal(exchange(b, WEBHOOK, TOKEN, padded(&body, MAX_BODY_BYTES)), 200);
+    assert_int_equal(exchange(b, "POST /v1/track", KEY, padded(&body, MAX_BODY_BYTES)),
+                     200);
+    fake_durable_reset(b->durable, FAKE_KEEPS);
+    assert_int_equal(exchange(b, WEBHOOK, TOKEN, padded(&body, MAX_BODY_BYTES + 1)), 413);
+    assert_string_equal(kept(b, &found), "rejected:body too large");
+    assert_int_equal(b->durable->records[0].value.len, REJECT_KEPT_BYTES);
+    assert_true(view_starts_with(b->durable->records[0].detail,
+                                 view_cstr("the body has 3145729 bytes, the limit is "
+                                           "3145728; 65536 bytes, sha256 ")));
+    fake_durable_reset(b->durable, FAKE_KEEPS);
+    assert_int_equal(exchange(b, WEBHOOK, "", padded(&body, MAX_BODY_BYTES + 1)), 503);
+    assert_int_equal(exchange(b, "POST /v1/track", "", padded(&body, stranger + 1)), 413);
+    assert_string_equal(kept(b, &found), "");
+    buf_release(&body);
+    buf_release(&found);
+}
+
+static void test_an_event_over_its_limit_is_cut_and_its_neighbours_are_not(void **state)
+{
+    struct bench *b = *state;
+    struct buf body = { 0 };
+    struct buf found = { 0 };
+    buf_add_cstr(&body, "[" TRACK ",{\"type\":\"track\",\"x\":\"");
+    memset(buf_reserve(&body, MAX_EVENT_BYTES), 'x', MAX_EVENT_BYTES);
+    body.len += MAX_EVENT_BYTES;
+    buf_add_cstr(&body, "\"}," TRACK "]");
+    assert_int_equal(exchange(b, WEBHOOK, TOKEN, buf_view(&body)), 200);
+    assert_string_equal(kept(b, &found), "track rejected:event too large track");
+    assert_int_equal(b->durable->records[1].value.len, REJECT_KEPT_BYTES);
+    buf_release(&body);
+    buf_release(&found);
+}
+
+static void test_a_batch_context_over_its_limit_is_refused_and_kept(void **state)
+{
+    struct bench *b = *state;
+    struct buf body = { 0 };
+    struct buf found = { 0 };
+    for (size_t extra = 0; extra < 2; extra++) {
+        size_t filling = RECORD_CONTEXT_MAX_BYTES - strlen("{\"a\":\"\"}") + extra;
+        buf_clear(&body);
+        buf_add_cstr(&body, "{\"batch\":[" TRACK "],\"context\":{\"a\":\"");
+        memset(buf_reserve(&body, filling), 'x', filling);
+        body.len += filling;
+        buf_add_cstr(&body, "\"}}");
+        fake_durable_reset(b->durable, FAKE_KEEPS);
+        assert_int_equal(exchange(b, "POST /v1/batch", KEY, buf_view(&body)),
+                         extra == 0 ? 200 : 413);
+        assert_string_equal(kept(b, &found),
+                            extra == 0 ? "track" : "rejected:context too large");
+    }
+    buf_release(&body);
+    buf_release(&found);
+}
+
+static void test_above_the_rate_of_a_source_429_answers(void **state)
+{
+    struct bench *b = *state;
+    assert_int_equal(exchange(b, "POST /v1/track", SLOW_KEY, view_cstr(TRACK)), 200);
+    assert_int_equal(exchange(b, "POST /v1/track", SLOW_KEY, view_cstr(TRACK)), 429);
+    assert_true(has_header(b, "Retry-After"));
+    assert_true(answer_says(b, "rate_limited"));
+    assert_int_equal(exchange(b, "POST /v1/track", KEY, view_cstr(TRACK)), 200);
+}
+
+static void test_a_request_of_very_many_events_is_accepted_whole(void **state)
+{
+    struct bench *b = *state;
+    struct buf body = { 0 };
+    buf_add_char(&body, '[');
+    for (int i = 0; i < FAKE_DURABLE_MAX; i++) {
+        buf_add_cstr(&body, i == 0 ? TRACK : "," TRACK);
+    }
+    buf_add_char(&body, ']');
+    assert_int_equal(exchange(b, WEBHOOK, TOKEN, buf_view(&body)), 200);
+    assert_int_equal(b->durable->count, FAKE_DURABLE_MAX);
+    /* When nothing is acknowledged, what is under way of a request stays bounded. */
+    fake_durable_reset(b->durable, FAKE_IS_LATE);
+    assert_int_equal(exchange(b, WEBHOOK, TOKEN, buf_view(&body)), 503);
+    assert_true(b->durable->count < FAKE_DURABLE_MAX / 2);
+    assert_int_equal(b->durable->waits[DELIVERY_PENDING], 1);
+    buf_release(&body);
+}
+
+static void test_above_the_budget_503_answers(void **state)
+{
+    struct bench *b = *state;
+    assert_true(budget_take(&b->budget, BUDGET_BYTES));
+    assert_int_equal(exchange(b, WEBHOOK, TOKEN, view_cstr(TRACK)), 503);
+    assert_true(answer_says(b, "\"busy\""));
+    budget_give(&b->budget, BUDGET_BYTES);
+    assert_int_equal(exchange(b, WEBHOOK, TOKEN, view_cstr(TRACK)), 200);
+}
+
+#define WITH_BENCH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_BENCH(test_each_request_gets_its_status_and_leaves_its_records),
+        WITH_BENCH(test_what_is_not_durable_is_never_acknowledged),
+        WITH_BENCH(test_an_empty_batch_tells_nothing_of_kafka),
+        WITH_BENCH(test_a_record_carries_what_is_known_of_its_arrival),
+        WITH_BENCH(test_members_of_a_batch_that_are_no_objects_are_left_out),
+        WITH_BENCH(test_the_strongest_credential_is_noted),
+        WITH_BENCH(test_a_body_may_be_large_when_its_sender_is_known),
+        WITH_BENCH(test_an_event_over_its_limit_is_cut_and_its_neighbours_are_not),
+        WITH_BENCH(test_a_batch_context_over_its_limit_is_refused_and_kept),
+        WITH_BENCH(test_above_the_rate_of_a_source_429_answers),
+        WITH_BENCH(test_a_request_of_very_many_events_is_accepted_whole),
+        WITH_BENCH(test_above_the_budget_503_answers),
+    };
+    log_configure(LOG_ERROR, LOG_LOGFMT);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
