@@ -22,8 +22,9 @@ enum event_type {
     EVENT_REJECTED, /* a topic, never a value of `type` */
 };
 
-#define EVENT_DATA_TYPES 6 /* identify .. alias: those with a data table of their name   \
-                            */
+#define EVENT_DATA_TYPES                                                                 \
+    6 /* identify .. alias: those with a data table of their name                        \
+       */
 #define EVENT_TYPES 8
 
 /* Topic names: Kafka allows 249 bytes of [a-zA-Z0-9._-]. */

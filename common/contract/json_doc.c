@@ -1,11 +1,10 @@
 #include "common/contract/json_doc.h"
 
 #include "common/base/mem.h"
-#include "common/base/utf8.h"
 #include "common/contract/json_text.h"
+#include "common/contract/json_token.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* Flags that a value hands up to everything around it. */
 #define INHERITED (JSON_IS_UNSTORABLE | JSON_HAS_HUGE_NUMBER)
@@ -25,42 +24,14 @@ struct frame {
 };
 
 struct scan {
-    const unsigned char *p;
-    const unsigned char *start, *end;
+    struct json_cursor at;
     struct json_doc *doc;
     const struct json_limits *limits;
-    struct json_fault *fault;
     unsigned keys;
     unsigned depth;  /* open brackets */
     struct view key; /* of the member whose value comes next */
     struct frame frames[JSON_MAX_DEPTH + 1];
 };
-
-static bool fail(struct scan *s, enum json_fault_kind kind, const unsigned char *at,
-                 const char *what)
-{
-    s->fault->kind = kind;
-    s->fault->offset = (size_t)(at - s->start);
-    s->fault->what = what;
-    return false;
-}
-
-static void skip_space(struct scan *s)
-{
-    while (s->p < s->end &&
-           (*s->p == ' ' || *s->p == '\n' || *s->p == '\t' || *s->p == '\r')) {
-        s->p++;
-    }
-}
-
-/* What stands here is not what JSON wants here: bytes that are no UTF-8 are the graver
- * fault. */
-static bool fail_here(struct scan *s, const char *expected)
-{
-    bool is_utf8 = s->p >= s->end || *s->p < 0x80 || utf8_sequence(s->p, s->end) > 0;
-    return is_utf8 ? fail(s, JSON_NOT_JSON, s->p, expected)
-                   : fail(s, JSON_NOT_UTF8, s->p, "a byte that is not UTF-8");
-}
 
 /* ---- nodes ---- */
 
@@ -101,7 +72,7 @@ static void end_node(struct scan *s, uint32_t index, const unsigned char *start,
         return;
     }
     struct json_node *n = &s->doc->nodes[index];
-    n->text = view_of((const char *)start, (size_t)(s->p - start));
+    n->text = view_of((const char *)start, (size_t)(s->at.p - start));
     n->flags = flags;
     n->end = s->doc->count;
 }
@@ -163,217 +134,26 @@ static void shadow_equal_keys(struct json_doc *doc, uint32_t parent)
     }
 }
 
-/* ---- strings ---- */
-
-/* True when none of 8 bytes is a quote, a backslash, a control character or beyond ASCII.
- */
-static bool is_plain8(const unsigned char *p)
-{
-    const uint64_t ones = 0x0101010101010101u;
-    const uint64_t highs = 0x8080808080808080u;
-    uint64_t x;
-    memcpy(&x, p, sizeof x);
-    uint64_t quote = x ^ (ones * '"');
-    uint64_t backslash = x ^ (ones * '\\');
-    uint64_t special = ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) |
-                       ((x - ones * 0x20) & ~x) | x;
-    return (special & highs) == 0;
-}
-
-static bool is_plain(unsigned char c)
-{
-    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
-}
-
-static int hex_value(unsigned char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* The four digits behind "\u" at `at`; -1 when they are not there. */
-static int32_t code_unit(const unsigned char *at, const unsigned char *end)
-{
-    int32_t unit = 0;
-    if (end - at < 4) {
-        return -1;
-    }
-    for (int i = 0; i < 4; i++) {
-        int digit = hex_value(at[i]);
-        if (digit < 0) {
-            return -1;
-        }
-        unit = unit * 16 + digit;
-    }
-    return unit;
-}
-
-/* At a "\u" escape: moves behind it (behind both halves of a pair). */
-static bool scan_unicode_escape(struct scan *s, uint8_t *flags)
-{
-    int32_t unit = code_unit(s->p + 2, s->end);
-    if (unit < 0) {
-        return fail(s, JSON_NOT_JSON, s->p, "four hex digits must follow \\u");
-    }
-    const unsigned char *at = s->p;
-    s->p += 6;
-    if (unit == 0 || (unit >= 0xDC00 && unit <= 0xDFFF)) {
-        *flags |= JSON_IS_UNSTORABLE;
-    } else if (unit >= 0xD800 && unit <= 0xDBFF) {
-        int32_t low = s->end - s->p >= 6 && s->p[0] == '\\' && s->p[1] == 'u'
-                          ? code_unit(s->p + 2, s->end)
-                          : -1;
-        if (low >= 0xDC00 && low <= 0xDFFF) {
-            s->p = at + 12;
-        } else {
-            *flags |= JSON_IS_UNSTORABLE;
-        }
-    }
-    return true;
-}
-
-static bool scan_escape(struct scan *s, uint8_t *flags)
-{
-    *flags |= JSON_HAS_ESCAPE;
-    if (s->end - s->p < 2) {
-        return fail(s, JSON_NOT_JSON, s->p, "the string does not end");
-    }
-    if (s->p[1] == 'u') {
-        return scan_unicode_escape(s, flags);
-    }
-    if (s->p[1] == '\0' || strchr("\"\\/bfnrt", s->p[1]) == NULL) {
-        return fail(s, JSON_NOT_JSON, s->p, "an escape that JSON does not have");
-    }
-    s->p += 2;
-    return true;
-}
-
-/* Whatever is not plain, but for the closing quote. */
-static bool scan_special(struct scan *s, uint8_t *flags)
-{
-    if (*s->p == '\\') {
-        return scan_escape(s, flags);
-    }
-    if (*s->p < 0x20) {
-        return fail(s, JSON_NOT_JSON, s->p,
-                    "a control character in a string must be escaped");
-    }
-    size_t len = utf8_sequence(s->p, s->end);
-    if (len == 0) {
-        return fail(s, JSON_NOT_UTF8, s->p, "a byte that is not UTF-8");
-    }
-    s->p += len;
-    return true;
-}
-
-/* At the opening quote: moves behind the closing one. */
-static bool scan_string(struct scan *s, uint8_t *flags)
-{
-    s->p++;
-    for (;;) {
-        while (s->end - s->p >= 8 && is_plain8(s->p)) {
-            s->p += 8;
-        }
-        while (s->p < s->end && is_plain(*s->p)) {
-            s->p++;
-        }
-        if (s->p >= s->end) {
-            return fail(s, JSON_NOT_JSON, s->p, "the string does not end");
-        }
-        if (*s->p == '"') {
-            s->p++;
-            return true;
-        }
-        if (!scan_special(s, flags)) {
-            return false;
-        }
-    }
-}
-
-/* ---- numbers and words ---- */
-
-static bool is_digit_here(const struct scan *s)
-{
-    return s->p < s->end && *s->p >= '0' && *s->p <= '9';
-}
-
-static bool scan_digits(struct scan *s)
-{
-    if (!is_digit_here(s)) {
-        return fail_here(s, "a digit was expected");
-    }
-    while (is_digit_here(s)) {
-        s->p++;
-    }
-    return true;
-}
-
-static bool scan_number(struct scan *s, uint8_t *flags)
-{
-    const unsigned char *start = s->p;
-    bool has_exponent = false;
-    s->p += *s->p == '-';
-    if (s->p < s->end && *s->p == '0') {
-        s->p++;
-        if (is_digit_here(s)) {
-            return fail(s, JSON_NOT_JSON, s->p, "a number must not begin with 0");
-        }
-    } else if (!scan_digits(s)) {
-        return false;
-    }
-    if (s->p < s->end && *s->p == '.') {
-        s->p++;
-        if (!scan_digits(s)) {
-            return false;
-        }
-    }
-    if (s->p < s->end && (*s->p | 0x20) == 'e') {
-        has_exponent = true;
-        s->p++;
-        s->p += s->p < s->end && (*s->p == '+' || *s->p == '-');
-        if (!scan_digits(s)) {
-            return false;
-        }
-    }
-    struct view text = view_of((const char *)start, (size_t)(s->p - start));
-    if ((has_exponent || text.len > 400) && json_text_is_huge_number(text)) {
-        *flags |= JSON_HAS_HUGE_NUMBER;
-    }
-    return true;
-}
-
-static bool scan_word(struct scan *s, const char *word)
-{
-    size_t len = strlen(word);
-    if ((size_t)(s->end - s->p) < len || memcmp(s->p, word, len) != 0) {
-        return fail(s, JSON_NOT_JSON, s->p, "a value was expected");
-    }
-    s->p += len;
-    return true;
-}
-
 /* ---- structure ---- */
 
 static bool open_container(struct scan *s, bool is_object)
 {
     if (s->depth >= s->limits->max_depth) {
-        return fail(s, JSON_TOO_DEEP, s->p, "too many levels of nesting");
+        return json_token_fail(&s->at, JSON_TOO_DEEP, s->at.p,
+                               "too many levels of nesting");
     }
     struct frame frame = { .node = record_value(s, is_object ? JSON_OBJECT : JSON_ARRAY),
-                           .start = s->p,
+                           .start = s->at.p,
                            .is_object = is_object };
     s->frames[s->depth++] = frame;
-    s->p++;
+    s->at.p++;
     return true;
 }
 
 static void close_container(struct scan *s)
 {
     const struct frame *f = &s->frames[--s->depth];
-    s->p++;
+    s->at.p++;
     end_node(s, f->node, f->start, f->flags);
     if (f->node != NO_NODE && f->is_object) {
         shadow_equal_keys(s->doc, f->node);
@@ -388,40 +168,40 @@ static bool scan_key(struct scan *s)
 {
     struct frame *f = &s->frames[s->depth - 1];
     uint8_t flags = 0;
-    const unsigned char *start = s->p;
-    if (s->p >= s->end || *s->p != '"') {
-        return fail_here(s, "a key in quotes was expected");
+    const unsigned char *start = s->at.p;
+    if (s->at.p >= s->at.end || *s->at.p != '"') {
+        return json_token_fail_here(&s->at, "a key in quotes was expected");
     }
     if (++s->keys > s->limits->max_keys) {
-        return fail(s, JSON_TOO_MANY_KEYS, s->p, "too many keys");
+        return json_token_fail(&s->at, JSON_TOO_MANY_KEYS, s->at.p, "too many keys");
     }
-    if (!scan_string(s, &flags)) {
+    if (!json_token_string(&s->at, &flags)) {
         return false;
     }
     f->flags |= flags & INHERITED;
     if (f->node != NO_NODE && s->depth <= s->limits->node_depth) {
-        struct view quoted = view_of((const char *)start, (size_t)(s->p - start));
+        struct view quoted = view_of((const char *)start, (size_t)(s->at.p - start));
         s->key = (flags & JSON_HAS_ESCAPE) != 0
                      ? json_text_decode(quoted, &s->doc->keys)
                      : view_of(quoted.data + 1, quoted.len - 2);
     }
-    skip_space(s);
-    if (s->p >= s->end || *s->p != ':') {
-        return fail_here(s, "a colon was expected");
+    json_token_skip_space(&s->at);
+    if (s->at.p >= s->at.end || *s->at.p != ':') {
+        return json_token_fail_here(&s->at, "a colon was expected");
     }
-    s->p++;
-    skip_space(s);
+    s->at.p++;
+    json_token_skip_space(&s->at);
     return true;
 }
 
 static bool scan_scalar(struct scan *s, enum json_kind kind, const char *word)
 {
     uint8_t flags = 0;
-    const unsigned char *start = s->p;
+    const unsigned char *start = s->at.p;
     uint32_t node = record_value(s, kind);
-    bool is_fine = kind == JSON_STRING   ? scan_string(s, &flags)
-                   : kind == JSON_NUMBER ? scan_number(s, &flags)
-                                         : scan_word(s, word);
+    bool is_fine = kind == JSON_STRING   ? json_token_string(&s->at, &flags)
+                   : kind == JSON_NUMBER ? json_token_number(&s->at, &flags)
+                                         : json_token_word(&s->at, word);
     if (!is_fine) {
         return false;
     }
@@ -435,10 +215,10 @@ static bool scan_scalar(struct scan *s, enum json_kind kind, const char *word)
 /* Scans a scalar whole, or opens a container. */
 static bool scan_value_start(struct scan *s)
 {
-    if (s->p >= s->end) {
-        return fail(s, JSON_NOT_JSON, s->p, "a value was expected");
+    if (s->at.p >= s->at.end) {
+        return json_token_fail(&s->at, JSON_NOT_JSON, s->at.p, "a value was expected");
     }
-    switch (*s->p) {
+    switch (*s->at.p) {
     case '{':
         return open_container(s, true);
     case '[':
@@ -452,10 +232,10 @@ static bool scan_value_start(struct scan *s)
     case 'n':
         return scan_scalar(s, JSON_NULL, "null");
     default:
-        if (*s->p == '-' || (*s->p >= '0' && *s->p <= '9')) {
+        if (*s->at.p == '-' || (*s->at.p >= '0' && *s->at.p <= '9')) {
             return scan_scalar(s, JSON_NUMBER, NULL);
         }
-        return fail_here(s, "a value was expected");
+        return json_token_fail_here(&s->at, "a value was expected");
     }
 }
 
@@ -466,15 +246,16 @@ static enum next after_value(struct scan *s)
 {
     while (s->depth > 0) {
         const struct frame *f = &s->frames[s->depth - 1];
-        skip_space(s);
-        if (s->p < s->end && *s->p == ',') {
-            s->p++;
-            skip_space(s);
+        json_token_skip_space(&s->at);
+        if (s->at.p < s->at.end && *s->at.p == ',') {
+            s->at.p++;
+            json_token_skip_space(&s->at);
             return !f->is_object || scan_key(s) ? NEXT_VALUE : NEXT_FAULT;
         }
-        if (s->p >= s->end || *s->p != (f->is_object ? '}' : ']')) {
-            fail_here(s, f->is_object ? "a comma or a closing brace was expected"
-                                      : "a comma or a closing bracket was expected");
+        if (s->at.p >= s->at.end || *s->at.p != (f->is_object ? '}' : ']')) {
+            json_token_fail_here(
+                &s->at, f->is_object ? "a comma or a closing brace was expected"
+                                     : "a comma or a closing bracket was expected");
             return NEXT_FAULT;
         }
         close_container(s);
@@ -486,8 +267,8 @@ static enum next after_value(struct scan *s)
 static enum next after_opening(struct scan *s)
 {
     const struct frame *f = &s->frames[s->depth - 1];
-    skip_space(s);
-    if (s->p < s->end && *s->p == (f->is_object ? '}' : ']')) {
+    json_token_skip_space(&s->at);
+    if (s->at.p < s->at.end && *s->at.p == (f->is_object ? '}' : ']')) {
         close_container(s);
         return after_value(s);
     }
@@ -497,7 +278,7 @@ static enum next after_opening(struct scan *s)
 static bool scan_text(struct scan *s)
 {
     enum next next = NEXT_VALUE;
-    skip_space(s);
+    json_token_skip_space(&s->at);
     while (next == NEXT_VALUE) {
         unsigned before = s->depth;
         if (!scan_value_start(s)) {
@@ -508,8 +289,9 @@ static bool scan_text(struct scan *s)
     if (next == NEXT_FAULT) {
         return false;
     }
-    skip_space(s);
-    return s->p == s->end || fail_here(s, "nothing may follow the value");
+    json_token_skip_space(&s->at);
+    return s->at.p == s->at.end ||
+           json_token_fail_here(&s->at, "nothing may follow the value");
 }
 
 /* ---- the document ---- */
@@ -533,12 +315,12 @@ bool json_doc_scan(struct json_doc *doc, struct view text,
     REQUIRE(limits->max_depth <= JSON_MAX_DEPTH);
     clear(doc);
     *fault = (struct json_fault){ JSON_OK, 0, "" };
-    s.start = (const unsigned char *)(text.data == NULL ? "" : text.data);
-    s.p = s.start;
-    s.end = s.start + text.len;
+    s.at.start = (const unsigned char *)(text.data == NULL ? "" : text.data);
+    s.at.p = s.at.start;
+    s.at.end = s.at.start + text.len;
     s.doc = doc;
     s.limits = limits;
-    s.fault = fault;
+    s.at.fault = fault;
     s.keys = 0;
     s.depth = 0;
     s.key = view_of(NULL, 0);
