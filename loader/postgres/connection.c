@@ -27,6 +27,51 @@ static void ignore_notice(void *context, const PGresult *notice)
     (void)notice;
 }
 
+static const char *part_of(const PQconninfoOption *parts, const char *keyword)
+{
+    for (; parts->keyword != NULL; parts++) {
+        if (strcmp(parts->keyword, keyword) == 0 && parts->val != NULL) {
+            return parts->val;
+        }
+    }
+    return "";
+}
+
+/* A '/' or '@' in a password that is not percent-encoded ends it early: its rest then
+ * stands in the port, the host or the database, which error messages quote. */
+static const char *fault_of(const PQconninfoOption *parts)
+{
+    const char *port = part_of(parts, "port");
+    if (port[strspn(port, "0123456789,")] != '\0') {
+        return "its port is no number";
+    }
+    if (strchr(part_of(parts, "host"), '@') != NULL) {
+        return "its host holds an '@'";
+    }
+    if (part_of(parts, "user")[0] == '\0' &&
+        strchr(part_of(parts, "dbname"), '@') != NULL) {
+        return "a '/' stands before its '@'";
+    }
+    return NULL;
+}
+
+bool connection_check_url(const char *database_url, struct error *err)
+{
+    if (database_url == NULL) {
+        return true;
+    }
+    PQconninfoOption *parts = PQconninfoParse(database_url, NULL);
+    const char *fault =
+        parts == NULL ? "libpq cannot read it as a connection string" : fault_of(parts);
+    PQconninfoFree(parts);
+    return fault == NULL ||
+           error_set(
+               err, ERROR_INVALID, ERROR_FROM_SELF, NULL,
+               "%s: use postgresql://USER:PASSWORD@HOST:PORT/DATABASE, in which %%40 "
+               "stands for '@', %%2F for '/' and %%25 for '%%'",
+               fault);
+}
+
 static PGconn *connect_to(const char *database_url)
 {
     /* The URL comes first in effect: expand_dbname makes its settings override these

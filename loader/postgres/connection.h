@@ -21,6 +21,11 @@ struct connection {
     struct pg_conn *pg; /* NULL: not connected */
 };
 
+/* Can libpq take `database_url` apart (NULL: its own defaults)? If not: INVALID, with a
+ * text that shows nothing of the URL. libpq's own messages quote it, password and all, so
+ * what would only fail later is asked here. Connects to nothing. */
+MUST_CHECK bool connection_check_url(const char *database_url, struct error *err);
+
 /* Connects and sets the session up: time-outs, keep-alives, synchronous_commit, pinned
  * search_path, UTC. The codes of *err are SQLSTATEs; 08006 when the server cannot be
  * reached. */
@@ -44,6 +49,7 @@ MUST_CHECK bool connection_query(struct connection *c, const char *sql, int coun
                                  struct error *err);
 void connection_free(struct pg_result *result);
 
+/* How many rows a result has. */
 int connection_rows(const struct pg_result *result);
 /* A field as text; "" for NULL. Valid until connection_free. */
 struct view connection_field(const struct pg_result *result, int row, int column);

@@ -87,8 +87,7 @@ CREATE TABLE backstitch.replay_run (
     PRIMARY KEY (run, topic, kafka_partition)
 );
 
--- The first key of the advisory locks that a load takes shared and an erase exclusively; the second is the schema's hash. The lock
--- for DDL has a key of its own.
+-- The first key of the advisory locks that a load takes shared, DDL and an erase exclusively; the second is the schema's hash.
 CREATE FUNCTION backstitch.schema_lock() RETURNS int
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS 'SELECT 1651729257';
 

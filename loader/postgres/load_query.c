@@ -156,11 +156,11 @@ static void add_insert(const struct load_query *q, struct buf *sql,
     add_columns(sql, t, COLUMN_NAME);
     buf_add_cstr(sql, "_sdc_batched_at) SELECT ");
     add_columns(sql, t, COLUMN_KEPT);
-    buf_add_cstr(sql, "now() FROM kept k WHERE NOT EXISTS (SELECT FROM ");
+    buf_add_cstr(sql, "now() FROM kept k WHERE ((SELECT o._sdc_sequence FROM ");
     add_table_name(sql, t->table);
     buf_printf(
         sql,
-        " o WHERE o.message_id=k.message_id AND o._sdc_sequence%sk._sdc_sequence)"
+        " o WHERE o.message_id=k.message_id)%sk._sdc_sequence) IS NOT TRUE"
         " ORDER BY k.message_id COLLATE \"C\" ON CONFLICT (message_id) DO UPDATE SET ",
         not_beaten);
     add_columns(sql, t, COLUMN_EXCLUDED);
@@ -205,20 +205,20 @@ static void add_deletions(const struct load_query *q, struct buf *sql)
     }
     buf_add_cstr(
         sql,
-        "INSERT INTO backstitch.deletion (message_id,\"schema\",user_id,requested_at)"
-        " VALUES ");
+        "INSERT INTO backstitch.deletion (\"schema\",message_id,user_id,requested_at)"
+        " SELECT * FROM (VALUES ");
     for (size_t i = 0; i < b->deletion_count; i++) {
         const struct batch_deletion *d = &b->deletions[i];
         buf_add_cstr(sql, i == 0 ? "(" : ",(");
-        connection_add_literal(sql, d->deletion.message_id);
-        buf_add_char(sql, ',');
         connection_add_literal(sql, d->schema);
+        buf_add_char(sql, ',');
+        connection_add_literal(sql, d->deletion.message_id);
         buf_add_char(sql, ',');
         connection_add_literal(sql, d->deletion.user_id);
         buf_printf(sql, ",to_timestamp(%lld/1000.0))",
                    (long long)d->deletion.requested_at_ms);
     }
-    buf_add_cstr(sql, " ON CONFLICT DO NOTHING;\n");
+    buf_add_cstr(sql, ") AS v ORDER BY 1,2 ON CONFLICT DO NOTHING;\n");
 }
 
 static void add_text_or_null(struct buf *sql, struct view text)

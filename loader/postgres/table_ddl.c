@@ -2,16 +2,15 @@
 
 #include "loader/postgres/table_reader.h"
 
-/* The first key of our advisory locks: "bsch" in ASCII; the second is the schema's hash.
- * The load transactions take the same lock shared with another first key. */
-#define DDL_LOCK "1651729256"
-
-/* The wait for other loaders' DDL is not limited: it is short, and giving up would send
- * values to _sdc_extra though nobody holds the table. The wait for the table itself is.
- */
+/* Loads hold the schema's lock shared, so here we wait until those under way are over and
+ * hold the next ones back: without it three busy loaders kept a table so well held
+ * between them that ALTER timed out for minutes. The wait for our own is not limited: it
+ * is short, and giving up would send values to _sdc_extra. The wait for others, who hold
+ * the table itself, is. */
 static void begin(struct buf *sql, struct view schema)
 {
-    buf_add_cstr(sql, "BEGIN; SELECT pg_advisory_xact_lock(" DDL_LOCK ", hashtext(");
+    buf_add_cstr(
+        sql, "BEGIN; SELECT pg_advisory_xact_lock(backstitch.schema_lock(), hashtext(");
     connection_add_literal(sql, schema);
     buf_add_cstr(sql, ")); SET LOCAL lock_timeout = '500ms';");
 }

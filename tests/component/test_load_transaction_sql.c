@@ -376,6 +376,33 @@ static void test_copies_in_later_loads(void **state)
                " FROM shop.track");
 }
 
+/* Wider than a page by the planner's reckoning, and never analyzed. */
+static void test_rows_of_a_wide_table_are_looked_up_by_their_key(void **state)
+{
+    enum { ROWS = 300 };
+    struct fixture *f = *state;
+    struct track tracks[ROWS];
+    char ids[ROWS][8];
+    run(f, "DO $$ BEGIN FOR i IN 1..400 LOOP"
+           " EXECUTE format('ALTER TABLE shop.track ADD w%s text', i); END LOOP; END $$");
+    read_fingerprint(f, "track", f->track_fingerprint, sizeof f->track_fingerprint);
+    load_session_renew_staging(&f->a);
+    for (int i = 0; i < ROWS; i++) {
+        snprintf(ids[i], sizeof ids[i], "t%d", i);
+        tracks[i] = (struct track){ .id = ids[i], .event = "x", .sequence = 1 };
+    }
+    load_tracks(f, false, tracks, ROWS);
+    load_tracks(f, false, tracks, ROWS); /* copies: each finds the row that is there */
+    assert_int_equal(f->a.outcome.counts[1].rows_new, 0);
+    ask_of(&f->a.connection, "SELECT pg_stat_force_next_flush()");
+    char read[64];
+    snprintf(read, sizeof read, "%s",
+             ask_of(&f->eye,
+                    "SELECT idx_tup_fetch + seq_tup_read"
+                    " FROM pg_stat_user_tables WHERE relid = 'shop.track'::regclass"));
+    assert_in_range(strtoul(read, NULL, 10), ROWS, 3 * ROWS);
+}
+
 /* ---- deletions ---- */
 
 static void test_deletion_requests_hold_for_older_events_only(void **state)
@@ -543,6 +570,7 @@ int main(void)
         LOAD_TEST(test_a_load_that_ends_early_leaves_nothing),
         LOAD_TEST(test_copies_in_one_load),
         LOAD_TEST(test_copies_in_later_loads),
+        LOAD_TEST(test_rows_of_a_wide_table_are_looked_up_by_their_key),
         LOAD_TEST(test_deletion_requests_hold_for_older_events_only),
         LOAD_TEST(test_a_deletion_of_a_long_user_id),
         LOAD_TEST(test_a_rejected_event_is_one_row_with_its_attempts),

@@ -8,6 +8,7 @@
 #include <string.h>
 
 static const char staging_sql[] =
+    "DROP TABLE IF EXISTS staging_0, staging_1;"
     "CREATE TEMP TABLE staging_0 AS SELECT * FROM shop.page WITH NO DATA;"
     "CREATE TEMP TABLE staging_1 AS SELECT * FROM shop.track WITH NO DATA";
 
@@ -23,6 +24,12 @@ void load_session_open(struct load_session *s, const char *url)
 {
     struct error err = { .text = "" };
     require_done(connection_open(&s->connection, url, &err), &err);
+    load_session_renew_staging(s);
+}
+
+void load_session_renew_staging(struct load_session *s)
+{
+    struct error err = { .text = "" };
     require_done(connection_run(&s->connection, staging_sql, "staging", &err), &err);
 }
 

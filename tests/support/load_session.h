@@ -31,6 +31,9 @@ struct load_session {
 void load_session_open(struct load_session *s, const char *url);
 void load_session_close(struct load_session *s);
 
+/* Makes the staging tables again, as the tables are now. */
+void load_session_renew_staging(struct load_session *s);
+
 /* The process id of its server process. */
 int load_session_backend(const struct load_session *s);
 

@@ -14,7 +14,7 @@ SELECT backstitch.advance({group}, 'c1', v.t, v.p, v.f, v.n, {owner})
                               ('segment.track', 0, {from}::bigint, {to}::bigint)) AS w(t, p, f, n)
          ORDER BY t, p) AS v;
 
--- 2. Once per schema: erase takes this lock exclusively, once, to know that older loads are over.
+-- 2. Once per schema: DDL and erase take this lock exclusively, to know that older loads are over and to hold the next ones back.
 SELECT pg_advisory_xact_lock_shared(backstitch.schema_lock(), hashtext('shop'));
 
 -- 3. Each table is, and until the commit stays, what the batch was mapped for: else BS002. The check is a statement of its own: its
@@ -24,15 +24,17 @@ SELECT backstitch.check_table('shop', 'page', {page_fingerprint});
 LOCK TABLE "shop"."track" IN ROW EXCLUSIVE MODE;
 SELECT backstitch.check_table('shop', 'track', {track_fingerprint});
 
--- 4. Deletions before the rows: they also hold for the events beside them.
-INSERT INTO backstitch.deletion (message_id, "schema", user_id, requested_at)
-VALUES ('d1', 'shop', 'gone', to_timestamp(5000/1000.0))
-    ON CONFLICT DO NOTHING;
+-- 4. Deletions before the rows: they also hold for the events beside them. Ordered, as the positions are.
+INSERT INTO backstitch.deletion ("schema", message_id, user_id, requested_at)
+SELECT * FROM (VALUES ('shop', 'd1', 'gone', to_timestamp(5000/1000.0))) AS v
+ ORDER BY 1, 2 ON CONFLICT DO NOTHING;
 
 -- 5. Each table, by name. COPY lists the columns that any row fills, INSERT every column (a row that replaces another is whole)
 --    but generated ones and a human's default that no row fills. message_id COLLATE "C" is the order of the primary key, so
 --    loaders with the same ids wait for each other and never deadlock; DISTINCT ON leaves one copy of an event (two would be
---    21000); copies that cannot win are left out before the INSERT, which would lock, and so write, every row it meets.
+--    21000); copies that cannot win are left out before the INSERT, which would lock, and so write, every row it meets. They are
+--    looked for by a scalar subquery, hence by the primary key: as NOT EXISTS the planner was free to join, and PostgreSQL 15, which
+--    takes a table that is wider than a page and was never analyzed for a single row, read the whole table once per row.
 TRUNCATE pg_temp.staging_0;
 COPY pg_temp.staging_0 ("message_id", "type", "user_id", "timestamp", "name", "_sdc_received_at", "_sdc_sequence",
                         "_sdc_table_version") FROM STDIN;
@@ -50,8 +52,8 @@ WITH kept AS (
     SELECT k."message_id", k."type", k."user_id", k."channel", k."received_at", k."timestamp", k."name",
            k."_sdc_received_at", k."_sdc_sequence", k."_sdc_table_version", k."_sdc_extra", now()
       FROM kept k
-     WHERE NOT EXISTS (SELECT FROM "shop"."page" o
-                        WHERE o.message_id = k.message_id AND o._sdc_sequence {keeps} k._sdc_sequence)
+     WHERE ((SELECT o._sdc_sequence FROM "shop"."page" o
+              WHERE o.message_id = k.message_id) {keeps} k._sdc_sequence) IS NOT TRUE
      ORDER BY k.message_id COLLATE "C"
         ON CONFLICT (message_id) DO UPDATE SET
            "type" = EXCLUDED."type", "user_id" = EXCLUDED."user_id", "channel" = EXCLUDED."channel",
@@ -93,8 +95,8 @@ WITH kept AS (
            k."_sdc_received_at", k."_sdc_sequence", k."_sdc_table_version", k."_sdc_extra",
            k."properties__n", k."properties__s", now()
       FROM kept k
-     WHERE NOT EXISTS (SELECT FROM "shop"."track" o
-                        WHERE o.message_id = k.message_id AND o._sdc_sequence {keeps} k._sdc_sequence)
+     WHERE ((SELECT o._sdc_sequence FROM "shop"."track" o
+              WHERE o.message_id = k.message_id) {keeps} k._sdc_sequence) IS NOT TRUE
      ORDER BY k.message_id COLLATE "C"
         ON CONFLICT (message_id) DO UPDATE SET
            "type" = EXCLUDED."type", "user_id" = EXCLUDED."user_id", "channel" = EXCLUDED."channel",
