@@ -68,6 +68,7 @@ struct batch_context { /* what adding and mapping need; borrowed, one per intake
     bool is_frozen; /* LOADER_SCHEMA=frozen: no natural columns */
 };
 
+/* An empty batch; free it with batch_free. */
 struct batch *batch_new(void);
 
 /* Gives every record back through `stream` and frees the batch. NULL is allowed. */

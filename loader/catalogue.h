@@ -12,6 +12,8 @@
 
 struct catalogue;
 
+/* An empty catalogue, freed by catalogue_free: then no thread uses it any more; tables
+ * that are held stay. */
 struct catalogue *catalogue_new(void);
 void catalogue_free(struct catalogue *c);
 

@@ -14,6 +14,7 @@
 
 struct loader_metrics;
 
+/* All metrics at zero; of the process. */
 struct loader_metrics *loader_metrics_new(void);
 void loader_metrics_free(struct loader_metrics *m);
 
@@ -36,6 +37,8 @@ void loader_metrics_columns(struct loader_metrics *m, const struct table *t);
 /* An attempt failed; `kind` is sink_failure_name. */
 void loader_metrics_retry(struct loader_metrics *m, const char *kind);
 
+/* The assignment changed; a position was not where we thought it was; records that an
+ * operator gave up; partitions that wait for something to be mended. */
 void loader_metrics_rebalance(struct loader_metrics *m);
 void loader_metrics_fenced(struct loader_metrics *m);
 void loader_metrics_gap(struct loader_metrics *m, uint64_t records);

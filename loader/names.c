@@ -40,7 +40,8 @@ static void answer_path(const char *path, struct answer *out)
     struct view rest = view_cstr(path);
     while (next_key(&rest, &key)) {
         if (out->name.len > 0) {
-            buf_add_cstr(&out->name, "__");
+            buf_add_cstr(&out->name, COLUMN_NAME_JOIN);
+            buf_add_char(&out->path, '.');
         }
         column_name_add_segment(&out->name, buf_view(&key));
         column_name_add_path(&out->path, buf_view(&key));

@@ -1,5 +1,7 @@
 #include "loader/options.h"
 
+#include "loader/postgres/connection.h"
+
 #include "common/base/mem.h"
 #include "common/contract/event_type.h"
 
@@ -154,6 +156,10 @@ const struct option_table loader_option_table = {
 void loader_options_check(const void *config, struct buf *mistakes)
 {
     const struct loader_options *o = config;
+    struct error err;
+    if (!connection_check_url(o->database_url, &err)) {
+        buf_printf(mistakes, "DATABASE_URL: %s\n", err.text);
+    }
     if (!topic_prefix_is_valid(o->topic_prefix)) {
         buf_printf(mistakes,
                    "KAFKA_TOPIC_PREFIX: '%s' is no part of a topic's name: use 1 to 200 "

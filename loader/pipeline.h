@@ -55,6 +55,7 @@ struct pipeline_result {
     char reason[ERROR_CODE_BYTES + ERROR_TEXT_BYTES];
 };
 
+/* Frees what the result owns. */
 void pipeline_result_release(struct pipeline_result *r);
 
 /* Loads the batch, which stays the caller's. *result is filled from empty. */

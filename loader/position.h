@@ -38,6 +38,7 @@ struct position_choice {
     int64_t missing; /* GAP: records left out; BELOW_LOG: records that are gone */
 };
 
+/* Never fails: a position that cannot be begun at is a verdict too. */
 struct position_choice position_choose(const struct position_facts *facts);
 
 #endif

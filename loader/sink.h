@@ -28,6 +28,7 @@ enum sink_failure {
     SINK_BUG,      /* anything else: stop the partition, page, reject nothing */
 };
 
+/* By the SQLSTATE in the error's code; what is not listed is SINK_BUG. */
 enum sink_failure sink_failure_of(const struct error *err);
 
 /* "reconnect", "retry", ..: the word for logs and metrics. */

@@ -129,19 +129,33 @@ static bool read_positions(struct connection *c, const char *group,
                     : connection_query(c, "SELECT 1 WHERE false", 0, NULL, out, err);
 }
 
-int command_status(const struct command_call *call)
+/* Topics, partitions and their ends, from Kafka. */
+static bool read_log(const struct loader_options *o, struct log_bounds *out,
+                     struct error *err)
 {
-    const struct loader_options *o = call->config;
-    struct log_bounds_setup kafka = { .brokers = o->kafka_brokers,
+    struct log_bounds_setup setup = { .brokers = o->kafka_brokers,
                                       .config_file = o->kafka_config_file,
                                       .topic_prefix = o->topic_prefix,
                                       .timeout_ms = KAFKA_TIMEOUT_MS };
+    return log_bounds_read(&setup, out, err) ||
+           error_prefix(err, "KAFKA_BROKERS=%s", o->kafka_brokers);
+}
+
+static bool open_database(const struct loader_options *o, struct connection *out,
+                          struct error *err)
+{
+    return connection_open(out, o->database_url, err) ||
+           error_prefix(err, "DATABASE_URL");
+}
+
+int command_status(const struct command_call *call)
+{
+    const struct loader_options *o = call->config;
     struct log_bounds log = { .count = 0 };
     struct connection c = { NULL };
     struct pg_result *positions = NULL;
     struct error err;
-    bool done = log_bounds_read(&kafka, &log, &err) &&
-                connection_open(&c, o->database_url, &err) &&
+    bool done = read_log(o, &log, &err) && open_database(o, &c, &err) &&
                 read_positions(&c, o->group, log.cluster_id == NULL ? "" : log.cluster_id,
                                &positions, &err);
     if (done) {
