@@ -43,6 +43,7 @@ struct fake_sink {
     struct buf reasons; /* of the rejected, a line each */
 };
 
+/* An empty database without faults; release frees it and all its tables. */
 void fake_sink_init(struct fake_sink *f);
 void fake_sink_release(struct fake_sink *f);
 

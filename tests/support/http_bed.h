@@ -49,6 +49,7 @@ int http_bed_stop(void **state);
 /* Before each test on a shared server: waits until nothing is left of the one before. */
 int http_bed_begin(void **state);
 
+/* On loopback. */
 uint16_t http_bed_port(const struct http_bed *bed);
 
 /* Waits until a counter has this value. */

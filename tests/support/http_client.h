@@ -25,6 +25,8 @@ struct http_answer {
     struct buf body;
 };
 
+/* Connects to loopback, or fails the test; close may be called after the server closed.
+ */
 void http_client_open(struct http_client *c, uint16_t port);
 void http_client_close(struct http_client *c);
 
@@ -43,6 +45,7 @@ bool http_client_receive(struct http_client *c, bool has_body, struct http_answe
  * False: there was another byte, or it stays open for `patience_ms`. */
 bool http_client_sees_end(struct http_client *c, int patience_ms);
 
+/* Frees its bytes. */
 void http_answer_release(struct http_answer *a);
 
 /* The value of a header; false when it is not there. */
