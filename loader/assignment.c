@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define POSITIONS_TIMEOUT_MS 5000
+#define PROBE_TIMEOUT_MS 200
 #define ASK_AGAIN_MS 1000 /* after Kafka did not answer */
 #define STOPPED_RETRY_MS 60000
 
@@ -108,6 +109,20 @@ void assignment_ask(struct assignment *a)
         a->ask_at_mono_ms = clock_mono_ms() + ASK_AGAIN_MS;
     }
     free(list);
+}
+
+void assignment_probe(struct assignment *a)
+{
+    if (!a->kafka_outage.is_on || a->needs_positions || a->partitions.count == 0) {
+        return; /* a round of positions tells as well */
+    }
+    struct stream_partition first = { .topic = a->partitions.list[0].topic,
+                                      .partition = a->partitions.list[0].partition };
+    struct error err;
+    if (a->setup.stream->positions(a->setup.stream->context, &first, 1, PROBE_TIMEOUT_MS,
+                                   &err)) {
+        log_outage_end(&a->kafka_outage, "kafka");
+    }
 }
 
 static void stop_outside(struct partition *p, const struct position_choice *c,

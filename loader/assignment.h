@@ -46,6 +46,10 @@ void assignment_begin_again(struct assignment *a, int64_t wait_ms);
  * not answer. */
 void assignment_ask(struct assignment *a);
 
+/* Asks whether Kafka is back, while it is away and there is nothing else to ask: without
+ * traffic no record would tell. Blocks briefly. */
+void assignment_probe(struct assignment *a);
+
 /* The writer's answer: places the partitions and starts those that may run. */
 void assignment_found(struct assignment *a, const struct writer_result *r);
 

@@ -17,7 +17,7 @@
     1000 /* a batch that waits longer for the writer stops the fetching */
 #define REVOKE_WAIT_MS 5000 /* half of session.timeout.ms: the others wait for us */
 #define STOP_WAIT_MS 15000
-#define LAG_EVERY_MS 5000
+#define LOOK_EVERY_MS 5000 /* at the lag, and at Kafka while it is away */
 
 struct intake {
     const struct intake_setup *setup;
@@ -27,7 +27,7 @@ struct intake {
     bool is_paused;
     bool has_failed;
     int64_t full_since_mono_ms; /* 0: the batch is not full */
-    int64_t lag_at_mono_ms;
+    int64_t look_at_mono_ms;
 };
 
 static void resume_fetching(struct intake *in)
@@ -163,6 +163,7 @@ static void take_record(struct intake *in, const struct stream_record *record)
 
 static void assigned(struct intake *in, const struct stream_poll *poll)
 {
+    log_outage_end(&in->assignment.kafka_outage, "kafka");
     log_info("partitions_assigned", log_uint("count", poll->partition_count));
     loader_metrics_rebalance(in->setup->metrics);
     drop_filling(in);
@@ -259,13 +260,14 @@ static void wait_full(struct intake *in)
     }
 }
 
-static void report_lag(struct intake *in)
+static void look_around(struct intake *in)
 {
     int64_t now = clock_mono_ms();
-    if (now < in->lag_at_mono_ms) {
+    if (now < in->look_at_mono_ms) {
         return;
     }
-    in->lag_at_mono_ms = now + LAG_EVERY_MS;
+    in->look_at_mono_ms = now + LOOK_EVERY_MS;
+    assignment_probe(&in->assignment);
     for (size_t i = 0; i < in->assignment.partitions.count; i++) {
         struct partition *p = &in->assignment.partitions.list[i];
         int64_t end = in->stream->log_end(in->stream->context, p->topic, p->partition);
@@ -285,7 +287,7 @@ static void turn(struct intake *in)
         begin_again(in, 0);
     }
     assignment_ask(&in->assignment);
-    report_lag(in);
+    look_around(in);
     if (is_full(in)) {
         wait_full(in);
     } else {

@@ -49,11 +49,27 @@ static bool know_table(struct pipeline *p, const struct table *base, struct erro
 static void close_table(struct pipeline *p, const struct table *current,
                         const struct error *err)
 {
-    log_failure(LOG_WARN, "table_closed_to_ddl", err);
+    log_warn("table_closed_to_ddl", log_view("schema", table_schema(current)),
+             log_view("table", table_name(current)), log_text("code", err->code),
+             log_text("error", err->text), log_int("for_ms", DDL_CLOSED_MS));
     struct table *closed = table_closed(current);
     catalogue_put(p->context.catalogue, closed);
     table_unref(closed);
     p->reopen_at_mono_ms = clock_mono_ms() + DDL_CLOSED_MS;
+}
+
+static void note_extended(struct pipeline *p, const struct table *before,
+                          const struct table *after)
+{
+    bool existed = table_exists(before);
+    size_t count = table_column_count(after);
+    if (existed && count == table_column_count(before)) {
+        return; /* somebody else had changed it: nothing was added */
+    }
+    loader_metrics_ddl(p->metrics, existed ? "alter" : "create");
+    log_info(existed ? "columns_added" : "table_created",
+             log_view("schema", table_schema(after)),
+             log_view("table", table_name(after)), log_uint("columns", count));
 }
 
 static enum settle_result extend(struct pipeline *p, const struct table_plan *plan,
@@ -62,9 +78,9 @@ static enum settle_result extend(struct pipeline *p, const struct table_plan *pl
     struct table *extended = NULL;
     for (unsigned attempt = 1;; attempt++) {
         if (p->sink->extend(p->sink->context, plan, &extended, err)) {
+            note_extended(p, current, extended);
             catalogue_put(p->context.catalogue, extended);
             table_unref(extended);
-            loader_metrics_ddl(p->metrics, table_exists(current) ? "alter" : "create");
             return SETTLE_DONE;
         }
         enum sink_failure kind = sink_failure_of(err);

@@ -5,7 +5,9 @@
 #include "loader/postgres/probe.h"
 #include "loader/postgres/table_ddl.h"
 #include "loader/postgres/table_reader.h"
+#include "loader/postgres/upkeep.h"
 
+#include "common/base/clock.h"
 #include "common/base/mem.h"
 
 #include <stdlib.h>
@@ -18,6 +20,7 @@ struct postgres_sink {
     /* Schemas whose _sdc_rejected is known to be there; NUL-ended names, one after
      * another. */
     struct buf known_schemas;
+    struct upkeep upkeep;
 };
 
 static void forget_session(struct postgres_sink *s)
@@ -134,6 +137,7 @@ static bool sink_load(void *context, const char *cluster_id, const struct batch 
                                 .key = key_of(s, cluster_id),
                                 .newest_wins = s->setup.newest_wins };
     if (make_rejected_tables(s, batch, err) && load_batch(&setup, batch, counts, err)) {
+        upkeep_after_load(&s->upkeep, &s->connection, batch, clock_mono_ms());
         return true;
     }
     buf_clear(&s->known_schemas); /* one of them may be what is missing */
@@ -169,6 +173,7 @@ void postgres_sink_close(struct sink *sink)
     }
     sink_disconnect(s);
     buf_release(&s->known_schemas);
+    upkeep_release(&s->upkeep);
     free(s);
     sink->context = NULL;
 }

@@ -245,6 +245,30 @@ static void test_the_control_schema_is_made_once(void **state)
     assert_sql(f, "1", "SELECT count(*) FROM backstitch.migration");
 }
 
+static void test_sources_are_noted_and_old_statistics_end(void **state)
+{
+    static const struct event events[] = {
+        { 5, "m1", 1000, "", EVENT_TRACK },
+        { 6, "m2", 2000, "", EVENT_TRACK }, /* within the minute: not noted again */
+    };
+    struct fixture *f = *state;
+    run(f, "INSERT INTO backstitch.load_stat (minute, loader, \"schema\", \"table\")"
+           " VALUES (now() - interval '31 days', 'x', 'old', 't'),"
+           " (now() - interval '29 days', 'x', 'kept', 't')");
+    load_each(f, &f->a, events, 2);
+    assert_sql(f, "shop shop 1 1970-01-01 00:00:01+00",
+               "SELECT concat_ws(' ', \"schema\", source, mapping_version, last_event_at)"
+               " FROM backstitch.source");
+    assert_sql(f, "kept",
+               "SELECT string_agg(\"schema\", ' ') FROM backstitch.load_stat"
+               " WHERE loader = 'x'");
+    /* Another loader knows nothing of that, and may be behind. */
+    open_loader(&f->b, f->url, "b", false);
+    load_each(f, &f->b, events, 1);
+    assert_sql(f, "1970-01-01 00:00:01+00",
+               "SELECT last_event_at FROM backstitch.source");
+}
+
 static void test_an_event_becomes_a_row_with_its_columns(void **state)
 {
     struct fixture *f = *state;
@@ -645,6 +669,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_the_control_schema_is_made_once),
+        TEST(test_sources_are_noted_and_old_statistics_end),
         TEST(test_an_event_becomes_a_row_with_its_columns),
         TEST(test_a_position_that_is_not_ours_loads_nothing),
         TEST(test_a_table_that_changed_is_told),
