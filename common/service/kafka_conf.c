@@ -57,6 +57,8 @@ static const struct property consumer_properties[] = {
     { "queued.max.messages.kbytes",
       "131072" },                   /* when full, 2.0.2 stops fetching for a second */
     { "fetch.wait.max.ms", "100" }, /* a pause or seek waits for the fetch under way */
+    { "topic.metadata.refresh.interval.ms",
+      "10000" }, /* a topic that is made later is noticed soon */
 };
 
 /* What the delivery guarantees depend on, and what would take callbacks away from us.
@@ -248,7 +250,8 @@ bool kafka_conf_new(const struct kafka_conf_settings *settings,
     case KAFKA_ADMIN:
         break;
     }
-    if (settings->config_file != NULL && !read_file(conf, settings->config_file, err)) {
+    bool has_file = settings->config_file != NULL && settings->config_file[0] != '\0';
+    if (has_file && !read_file(conf, settings->config_file, err)) {
         rd_kafka_conf_destroy(conf);
         return false;
     }
