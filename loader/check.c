@@ -8,39 +8,13 @@
 #include "loader/postgres/control_schema.h"
 #include "loader/postgres/table_reader.h"
 
-#include <json-c/json.h>
+#include "common/service/findings.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define KAFKA_TIMEOUT_MS 10000
-
-struct findings {
-    json_object *list;
-    bool all_ok;
-    bool json;
-};
-
-static void PRINTF_LIKE(4, 5)
-    find(struct findings *f, const char *what, bool ok, const char *format, ...)
-{
-    char message[ERROR_TEXT_BYTES];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(message, sizeof message, format, args);
-    va_end(args);
-    f->all_ok = f->all_ok && ok;
-    if (!f->json) {
-        printf("%-8s %-12s %s\n", ok ? "ok" : "problem", what, message);
-    }
-    json_object *o = json_object_new_object();
-    json_object_object_add(o, "what", json_object_new_string(what));
-    json_object_object_add(o, "ok", json_object_new_boolean(ok));
-    json_object_object_add(o, "message", json_object_new_string(message));
-    json_object_array_add(f->list, o);
-}
 
 /* ---- Kafka ---- */
 
@@ -53,17 +27,19 @@ static void check_kafka(const struct loader_options *o, struct findings *f)
     struct log_bounds log;
     struct error err;
     if (!log_bounds_read(&setup, &log, &err)) {
-        find(f, "kafka", false, "%s (KAFKA_BROKERS=%s)", err.text, o->kafka_brokers);
+        findings_add(f, "kafka", false, "%s (KAFKA_BROKERS=%s)", err.text,
+                     o->kafka_brokers);
         return;
     }
-    find(f, "kafka", true, "reached at %s", o->kafka_brokers);
+    findings_add(f, "kafka", true, "reached at %s", o->kafka_brokers);
     for (int i = 0; i < EVENT_TYPES; i++) {
         char name[TOPIC_NAME_BYTES];
         topic_name_format(o->topic_prefix, (enum event_type)i, name);
         if (log.has_topic[i]) {
-            find(f, "topic", true, "%s", name);
+            findings_add(f, "topic", true, "%s", name);
         } else {
-            find(f, "topic", false, "%s is missing: run backstitch-ingest topics", name);
+            findings_add(f, "topic", false, "%s is missing: run backstitch-ingest topics",
+                         name);
         }
     }
     log_bounds_release(&log);
@@ -104,11 +80,11 @@ static void check_right(struct connection *c, const struct right *right,
     struct pg_result *r = NULL;
     struct error err;
     if (!connection_query(c, right->sql, 0, NULL, &r, &err)) {
-        find(f, "postgres", false, "%s", err.text);
+        findings_add(f, "postgres", false, "%s", err.text);
         return;
     }
     bool ok = view_equal_cstr(connection_field(r, 0, 0), "t");
-    find(f, "postgres", ok, "%s", ok ? right->ok : right->problem);
+    findings_add(f, "postgres", ok, "%s", ok ? right->ok : right->problem);
     connection_free(r);
 }
 
@@ -125,10 +101,11 @@ static void check_pooling(struct connection *c, struct findings *f)
                          " AND to_regclass('pg_temp.backstitch_check') IS NOT NULL",
                          0, NULL, &r, &err) &&
         view_equal_cstr(connection_field(r, 0, 0), "t");
-    find(f, "postgres", ok, "%s",
-         ok ? "the session keeps its settings and temporary tables"
-            : "settings or temporary tables are lost between transactions: a pooler in "
-              "transaction mode is in the way; connect past it, or use session pooling");
+    findings_add(
+        f, "postgres", ok, "%s",
+        ok ? "the session keeps its settings and temporary tables"
+           : "settings or temporary tables are lost between transactions: a pooler in "
+             "transaction mode is in the way; connect past it, or use session pooling");
     connection_free(r);
 }
 
@@ -181,15 +158,15 @@ static void check_key(struct connection *c, const char *schema, const char *tabl
     struct pg_result *r = NULL;
     struct error err;
     if (!connection_query(c, key_sql, 2, where, &r, &err)) {
-        find(f, "schema", false, "%s", err.text);
+        findings_add(f, "schema", false, "%s", err.text);
         return;
     }
     bool ok = connection_field_i64(r, 0, 0) > 0;
-    find(f, "schema", ok,
-         ok ? "%s.%s has its key"
-            : "%s.%s has no unique key on message_id: "
-              "add PRIMARY KEY (message_id) before loading",
-         schema, table);
+    findings_add(f, "schema", ok,
+                 ok ? "%s.%s has its key"
+                    : "%s.%s has no unique key on message_id: "
+                      "add PRIMARY KEY (message_id) before loading",
+                 schema, table);
     connection_free(r);
 }
 
@@ -200,20 +177,20 @@ static void check_table(struct connection *c, const struct loader_options *o,
     struct error err;
     if (!table_reader_read(c, view_cstr(schema), view_cstr(name), o->new_columns_per_hour,
                            &t, &err)) {
-        find(f, "schema", false, "%s", err.text);
+        findings_add(f, "schema", false, "%s", err.text);
         return;
     }
     if (!table_exists(t)) {
-        find(f, "schema", true, "%s.%s will be created with its first event", schema,
-             name);
+        findings_add(f, "schema", true, "%s.%s will be created with its first event",
+                     schema, name);
         table_unref(t);
         return;
     }
     check_key(c, schema, name, f);
     for (size_t i = 0; i < table_column_count(t); i++) {
         const struct column *column = table_column(t, i);
-        find(f, "column", true, "%s.%s.%.*s: %s", schema, name, VIEW_ARG(column->name),
-             fate_of(column));
+        findings_add(f, "column", true, "%s.%s.%.*s: %s", schema, name,
+                     VIEW_ARG(column->name), fate_of(column));
     }
     table_unref(t);
 }
@@ -226,8 +203,8 @@ static void check_schema(struct connection *c, const struct loader_options *o,
     if (!connection_query(c, "SELECT to_regnamespace('backstitch') IS NOT NULL", 0, NULL,
                           &r, &err) ||
         !view_equal_cstr(connection_field(r, 0, 0), "t")) {
-        find(f, "schema", false,
-             "the control schema is not made yet: start the loader once");
+        findings_add(f, "schema", false,
+                     "the control schema is not made yet: start the loader once");
         connection_free(r);
         return;
     }
@@ -243,10 +220,10 @@ static void check_postgres(const struct loader_options *o, const char *schema,
     struct connection c = { NULL };
     struct error err;
     if (!connection_open(&c, o->database_url, &err)) {
-        find(f, "postgres", false, "%s (DATABASE_URL)", err.text);
+        findings_add(f, "postgres", false, "%s (DATABASE_URL)", err.text);
         return;
     }
-    find(f, "postgres", true, "connected");
+    findings_add(f, "postgres", true, "connected");
     for (size_t i = 0; i < sizeof rights / sizeof rights[0]; i++) {
         check_right(&c, &rights[i], f);
     }
@@ -261,19 +238,9 @@ int command_check(const struct command_call *call)
 {
     const struct loader_options *o = call->config;
     const struct check_flags *flags = call->flags;
-    struct findings f = { .list = json_object_new_array(),
-                          .all_ok = true,
-                          .json = call->json };
+    struct findings f;
+    findings_begin(&f, call->json);
     check_kafka(o, &f);
     check_postgres(o, flags->schema, &f);
-    if (call->json) {
-        json_object *document = json_object_new_object();
-        json_object_object_add(document, "ok", json_object_new_boolean(f.all_ok));
-        json_object_object_add(document, "findings", f.list);
-        printf("%s\n", json_object_to_json_string_ext(document, JSON_C_TO_STRING_PLAIN));
-        json_object_put(document);
-    } else {
-        json_object_put(f.list);
-    }
-    return f.all_ok ? EXIT_DONE : EXIT_FAILED;
+    return findings_end(&f);
 }

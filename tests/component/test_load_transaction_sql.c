@@ -382,7 +382,7 @@ static void test_rows_of_a_wide_table_are_looked_up_by_their_key(void **state)
     enum { ROWS = 300 };
     struct fixture *f = *state;
     struct track tracks[ROWS];
-    char ids[ROWS][8];
+    char ids[ROWS][16];
     run(f, "DO $$ BEGIN FOR i IN 1..400 LOOP"
            " EXECUTE format('ALTER TABLE shop.track ADD w%s text', i); END LOOP; END $$");
     read_fingerprint(f, "track", f->track_fingerprint, sizeof f->track_fingerprint);
@@ -527,7 +527,7 @@ static void fill_opposite(struct opposite *o, bool is_descending, int64_t sequen
 {
     buf_clear(&o->tracks);
     for (int i = 0; i < OPPOSITE_ROWS; i++) {
-        char id[16];
+        char id[24];
         snprintf(id, sizeof id, "t%d", is_descending ? OPPOSITE_ROWS - 1 - i : i);
         add_track(&o->tracks, (struct track){ .id = id, .sequence = sequence });
     }

@@ -438,7 +438,7 @@ static void test_loading_all_again_writes_nothing(void **state)
     struct fixture *f = *state;
     for (int round = 0; round < 2; round++) {
         struct batch *b = batch_new();
-        char id[16];
+        char id[24];
         position(&f->a, 0);
         for (int64_t i = 0; i < 50; i++) {
             snprintf(id, sizeof id, "m%lld", (long long)i);
