@@ -49,6 +49,12 @@ struct http_exchange {
     bool was_continued;
 };
 
+/* `owned` workers in per cent of all. */
+static inline unsigned http_share(const struct http_server *s, unsigned owned)
+{
+    return owned * 100 / s->setup.threads;
+}
+
 /* A request id that no other request of any process is likely to have. */
 void http_exchange_new_id(struct http_server *s, char out[HTTP_REQUEST_ID_BYTES]);
 

@@ -30,7 +30,7 @@ unsigned http_load(const struct http_exchange *e)
 {
     const struct http_server *s = e->worker->server;
     unsigned owned = atomic_load(&s->owned);
-    return (owned == 0 ? 0 : owned - 1) * 100 / s->setup.threads;
+    return http_share(s, owned == 0 ? 0 : owned - 1);
 }
 
 bool http_header(const struct http_exchange *e, const char *name, struct view *out)
@@ -214,7 +214,8 @@ static bool must_close(const struct http_exchange *e, const struct http_reply *r
 {
     const struct http_server *s = e->worker->server;
     return reply->must_close || !e->is_body_over || client_closes(e) ||
-           atomic_load(&s->is_draining) || http_server_load(s) > KEEP_ALIVE_LOAD_PERCENT;
+           atomic_load(&s->is_draining) ||
+           http_share(s, atomic_load(&s->owned)) > KEEP_ALIVE_LOAD_PERCENT;
 }
 
 static const char *status_line(int status)

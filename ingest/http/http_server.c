@@ -261,7 +261,7 @@ unsigned http_server_busy(const struct http_server *s)
 
 unsigned http_server_load(const struct http_server *s)
 {
-    return atomic_load(&s->owned) * 100 / s->setup.threads;
+    return http_share(s, atomic_load(&s->owned));
 }
 
 void http_server_stop(struct http_server *s)
