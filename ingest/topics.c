@@ -111,7 +111,7 @@ static bool may_retry(struct work *w, const struct error *err)
     }
     if (!w->has_said_waiting) {
         w->has_said_waiting = true;
-        fprintf(stderr, "%s topics: waiting for Kafka at %s: %s\n",
+        fprintf(stderr, "%s topics: waiting for Kafka (KAFKA_BROKERS=%s): %s\n",
                 w->call->program->name, w->options->kafka_brokers, err->text);
     }
     return !shutdown_wait(PAUSE_MS);
@@ -248,7 +248,7 @@ static int run(struct work *w)
         code = tell(w);
     } else {
         struct buf text = { 0 };
-        buf_printf(&text, "Kafka at %s: %s", w->options->kafka_brokers, err.text);
+        buf_printf(&text, "KAFKA_BROKERS=%s: %s", w->options->kafka_brokers, err.text);
         if (w->settings.replication > 1 && w->facts.brokers > 0 &&
             (uint64_t)w->facts.brokers < w->settings.replication) {
             buf_printf(&text,

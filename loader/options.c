@@ -4,6 +4,7 @@
 
 #include "common/base/mem.h"
 #include "common/contract/event_type.h"
+#include "common/service/process_options.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,45 +13,13 @@
  * ours (mapping.md, section 3). */
 #define MAX_COLUMNS_LIMIT 1500
 
-static const char *const level_choices[] = { "debug", "info", "warn", "error", NULL };
-static const char *const format_choices[] = { "logfmt", "json", NULL };
 static const char *const duplicate_choices[] = { "oldest", "newest", NULL };
 static const char *const schema_choices[] = { "open", "frozen", NULL };
 
 #define AT(member) offsetof(struct loader_options, member)
 
 static const struct option options[] = {
-    { .env = "KAFKA_BROKERS",
-      .type = OPTION_TEXT,
-      .offset = AT(kafka_brokers),
-      .fallback = "localhost:9092",
-      .is_required = true,
-      .value_name = "HOST:PORT,..",
-      .help = "Kafka brokers to start from" },
-    { .env = "KAFKA_TOPIC_PREFIX",
-      .type = OPTION_TEXT,
-      .offset = AT(topic_prefix),
-      .fallback = "segment",
-      .is_required = true,
-      .value_name = "PREFIX",
-      .help = "topics are PREFIX.track, PREFIX.identify, .." },
-    { .env = "KAFKA_CONFIG_FILE",
-      .type = OPTION_TEXT,
-      .offset = AT(kafka_config_file),
-      .value_name = "FILE",
-      .help = "librdkafka properties, one key=value a line (TLS, SASL, timeouts)" },
-    { .env = "LOG_LEVEL",
-      .type = OPTION_CHOICE,
-      .offset = AT(log_level),
-      .fallback = "info",
-      .choices = level_choices,
-      .help = "least level of the lines that are written" },
-    { .env = "LOG_FORMAT",
-      .type = OPTION_CHOICE,
-      .offset = AT(log_format),
-      .fallback = "logfmt",
-      .choices = format_choices,
-      .help = "format of log lines on stderr" },
+    PROCESS_OPTIONS,
     { .env = "DATABASE_URL",
       .type = OPTION_TEXT,
       .offset = AT(database_url),

@@ -83,25 +83,61 @@ static void add_suggestion(const struct nearest *n, const char *before, struct b
     buf_add_char(out, '\n');
 }
 
-static void report_unknown_command(const struct program *program, const char *word)
+static void offer_first_word(const char *name, struct nearest *n)
 {
+    char *first = mem_strdup_view(view_of(name, strcspn(name, " ")));
+    nearest_offer(n, first);
+    free(first);
+}
+
+/* What was probably meant: by both words typed, else by the first alone. `next` is the
+ * word behind it, or NULL. */
+static void find_nearest(const struct program *program, const char *word,
+                         const char *next, struct nearest *n)
+{
+    struct buf two_words = { 0 };
+    if (next != NULL) {
+        buf_printf(&two_words, "%s %s", word, next);
+        nearest_init(n, buf_cstr(&two_words));
+        for (size_t i = 0; i < program->command_count; i++) {
+            nearest_offer(n, program->commands[i].name);
+        }
+    }
+    if (next == NULL || n->name[0] == '\0') {
+        nearest_init(n, word);
+        for (size_t i = 0; i < program->command_count; i++) {
+            nearest_offer(n, program->commands[i].name);
+            offer_first_word(program->commands[i].name, n);
+        }
+    }
+    buf_release(&two_words);
+}
+
+/* The word at argv[index] is no command, also not with the word behind it. */
+static void report_unknown_command(const struct program *program, int argc,
+                                   char *const *argv, int index)
+{
+    const char *word = argv[index];
+    const char *next =
+        index + 1 < argc && !is_flag(argv[index + 1]) ? argv[index + 1] : NULL;
+    struct view group = is_group(program, word) ? view_cstr(word) : view_of(NULL, 0);
     struct buf text = { 0 };
-    if (is_group(program, word)) {
+    if (group.len > 0 && next == NULL) {
         buf_printf(&text, "%s: '%s' needs one of these words:\n", program->name, word);
-        command_help_list(program, view_cstr(word), &text);
     } else {
         struct nearest n;
-        nearest_init(&n, word);
-        for (size_t i = 0; i < program->command_count; i++) {
-            nearest_offer(&n, program->commands[i].name);
-        }
+        find_nearest(program, word, next, &n);
         buf_printf(&text, "%s: '", program->name);
         escape_add_text(&text, view_cstr(word), SHOWN_WORD_BYTES);
+        if (group.len > 0) {
+            buf_add_char(&text, ' ');
+            escape_add_text(&text, view_cstr(next), SHOWN_WORD_BYTES);
+        }
         buf_add_cstr(&text, "' is no command");
         add_suggestion(&n, "", &text);
         buf_add_cstr(&text, "Commands:\n");
-        command_help_list(program, view_of(NULL, 0), &text);
     }
+    command_help_list(program, group, &text);
     (void)print(stderr, &text);
     buf_release(&text);
 }
@@ -178,7 +214,7 @@ static void read_flag(struct command_line *line, int argc, char *const *argv, in
 }
 
 /* A word that is no flag: the command (perhaps with the word behind it), then its
- * arguments. False when it is no command, which is then reported. */
+ * arguments. False when it is no command. */
 static bool read_word(struct command_line *line, int argc, char *const *argv, int *index)
 {
     if (line->command != NULL) {
@@ -188,7 +224,6 @@ static bool read_word(struct command_line *line, int argc, char *const *argv, in
     int words = 0;
     const struct command *found = find_command(line->program, argc, argv, *index, &words);
     if (found == NULL) {
-        report_unknown_command(line->program, argv[*index]);
         return false;
     }
     set_command(line, found);
@@ -196,18 +231,17 @@ static bool read_word(struct command_line *line, int argc, char *const *argv, in
     return true;
 }
 
-/* Reads all words; false when one is no command. */
-static bool read_words(struct command_line *line, int argc, char *const *argv)
+/* Reads the words from *index on; false when the one at *index is no command. */
+static bool read_words(struct command_line *line, int argc, char *const *argv, int *index)
 {
-    int index = 1;
-    while (index < argc) {
-        const char *arg = argv[index];
+    while (*index < argc) {
+        const char *arg = argv[*index];
         if (!line->flags_have_ended && strcmp(arg, "--") == 0) {
             line->flags_have_ended = true;
-            index++;
+            ++*index;
         } else if (!line->flags_have_ended && is_flag(arg)) {
-            read_flag(line, argc, argv, &index);
-        } else if (!read_word(line, argc, argv, &index)) {
+            read_flag(line, argc, argv, index);
+        } else if (!read_word(line, argc, argv, index)) {
             return false;
         }
     }
@@ -266,7 +300,12 @@ static int run_line(struct command_line *line, int argc, char *const *argv)
 {
     const struct program *program = line->program;
     options_read_environment(&program->options, line->config, &line->mistakes);
-    if (!read_words(line, argc, argv)) {
+    int index = 1;
+    if (!read_words(line, argc, argv, &index)) {
+        if (line->mistakes.len > 0) {
+            report_mistakes(program, buf_view(&line->mistakes));
+        }
+        report_unknown_command(program, argc, argv, index);
         return EXIT_USAGE;
     }
     if (line->command == NULL) {

@@ -19,7 +19,7 @@ enum kafka_role { KAFKA_PRODUCER, KAFKA_CONSUMER, KAFKA_ADMIN };
 struct kafka_conf_settings {
     enum kafka_role role;
     const char *brokers;
-    const char *config_file; /* NULL: none */
+    const char *config_file; /* NULL or empty: none */
     const char *client_id;   /* NULL: "backstitch", host, process id */
     const char *group;       /* consumers */
 };

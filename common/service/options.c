@@ -48,7 +48,14 @@ static void set_from_file(const struct option *o, void *config, const char *name
     while (content.len > 0 && strchr("\r\n", content.data[content.len - 1]) != NULL) {
         content.len--;
     }
-    option_value_set(o, config, name, buf_view(&content), mistakes);
+    if (content.len == 0) {
+        /* Half-written or the wrong one: its default would be in force silently. */
+        buf_printf(mistakes, "%s: the file '", name);
+        escape_add_text(mistakes, view_cstr(path), NAME_BYTES);
+        buf_add_cstr(mistakes, "' is empty: write the value into it\n");
+    } else {
+        option_value_set(o, config, name, buf_view(&content), mistakes);
+    }
     buf_release(&content);
 }
 
@@ -79,6 +86,14 @@ static bool is_service_link(const char *name, const char *value)
     bool is_port =
         port != NULL && (strstr(port, "_TCP") != NULL || strstr(port, "_UDP") != NULL);
     return is_service || is_url || is_port;
+}
+
+/* What scripts call the programs and their addresses by: INGEST_BIN, LOADER_ADMIN_URL.
+ * The local stack's env file has them, and sourcing it must not stop the programs. */
+static bool is_script_variable(const char *behind_prefix)
+{
+    return strcmp(behind_prefix, "BIN") == 0 || strcmp(behind_prefix, "URL") == 0 ||
+           strcmp(behind_prefix, "ADMIN_URL") == 0;
 }
 
 /* True when `name` is a variable of the table; offers the table's names to `n`. */
@@ -112,7 +127,8 @@ static void report_unknown_variables(const struct option_table *table,
         char *name = mem_strdup_view(view_of(*entry, (size_t)(equals - *entry)));
         struct nearest n;
         nearest_init(&n, name);
-        if (!is_service_link(name, equals + 1) && !is_known_variable(table, name, &n)) {
+        if (!is_known_variable(table, name, &n) && !is_service_link(name, equals + 1) &&
+            !is_script_variable(name + prefix.len)) {
             buf_add_char(mistakes, '\'');
             escape_add_text(mistakes, view_cstr(name), NAME_BYTES);
             buf_printf(mistakes, "' in the environment is no option: %s%s\n",

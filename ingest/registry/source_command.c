@@ -339,6 +339,9 @@ int command_source_list(const struct command_call *call)
     } else {
         add_list_text(&list, &text);
     }
+    if (list.count == 0 && !call->json) {
+        tell(call, "there are no sources yet: 'source add NAME' makes one");
+    }
     source_list_release(&list);
     return print(&text);
 }

@@ -198,7 +198,12 @@ static void test_mistakes_go_to_stderr_with_exit_code_2(void **state)
         { { "x\x1b[31m" }, "'x\\u001b[31m' is no command" },
         { { "source" },
           "'source' needs one of these words:\n  source add        add a source\n" },
-        { { "source", "ad" }, "'source' needs one of these words" },
+        { { "source", "ad" },
+          "'source ad' is no command; did you mean source add?\nCommands:\n  source "
+          "add " },
+        { { "sorce", "list" }, "'sorce' is no command; did you mean source list?\n" },
+        { { "sorce" }, "'sorce' is no command; did you mean source?\n" },
+        { { "serv", "--rows", "7" }, "'serv' is no command; did you mean serve?\n" },
         { { "source", "add" }, "backstitch-try: source add: NAME is missing\n" },
         { { "source", "add", "a", "b\n" }, "source add: unexpected argument 'b\\n'\n" },
         { { "serve", "x" }, "serve: unexpected argument 'x'\n" },
@@ -235,6 +240,19 @@ static void test_all_mistakes_are_told_at_once(void **state)
     assert_has(&c.err, "'backstitch-try --help' shows commands and options\n");
     assert_null(
         strstr(buf_cstr(&c.err), "secret")); /* perhaps the value of a mistyped flag */
+    capture_release(&c);
+}
+
+static void test_mistakes_before_an_unknown_command_are_told_too(void **state)
+{
+    (void)state;
+    struct capture c;
+    CALL(&c, "--rows", "many", "--brok=b", "nonsense");
+    assert_int_equal(c.exit_code, 2);
+    assert_has(&c.err, "backstitch-try: --rows: 'many'");
+    assert_has(&c.err, "backstitch-try: '--brok' is no flag here");
+    assert_has(&c.err, "backstitch-try: 'nonsense' is no command");
+    assert_string_equal(buf_cstr(&c.out), "");
     capture_release(&c);
 }
 
@@ -324,6 +342,7 @@ int main(void)
         cmocka_unit_test(test_the_named_command_runs_with_its_flags_and_arguments),
         cmocka_unit_test(test_mistakes_go_to_stderr_with_exit_code_2),
         cmocka_unit_test(test_all_mistakes_are_told_at_once),
+        cmocka_unit_test(test_mistakes_before_an_unknown_command_are_told_too),
         cmocka_unit_test(test_a_command_behind_an_unknown_flag_is_still_found),
         cmocka_unit_test(test_help_works_whatever_else_is_wrong),
         cmocka_unit_test(test_help_behind_two_dashes_is_an_argument),

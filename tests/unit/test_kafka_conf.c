@@ -161,6 +161,12 @@ static void test_the_file_brings_security_and_timeouts(void **state)
     (void)unlink(path);
 }
 
+static void test_an_empty_file_name_is_no_file(void **state)
+{
+    (void)state;
+    rd_kafka_conf_destroy(make(KAFKA_PRODUCER, ""));
+}
+
 static void assert_refused(const char *content, const char *const *parts)
 {
     const char *path = write_file(content);
@@ -360,6 +366,7 @@ int main(void)
         cmocka_unit_test(test_the_admin_client_has_the_common_values),
         cmocka_unit_test(test_the_client_id_names_host_and_process_unless_given),
         cmocka_unit_test(test_the_file_brings_security_and_timeouts),
+        cmocka_unit_test(test_an_empty_file_name_is_no_file),
         cmocka_unit_test(test_every_refused_line_is_named),
         cmocka_unit_test(test_no_guarded_property_can_be_set),
         cmocka_unit_test(test_a_missing_file_is_named),

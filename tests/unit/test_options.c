@@ -98,10 +98,13 @@ static int set_up(void **state)
 {
     (void)state;
     static const char *const names[] = {
-        "SHARED_BROKERS", "TRY_LISTEN",       "TRY_PASSWORD",         "TRY_PASSWORD_FILE",
-        "TRY_FOLDER",     "TRY_DEADLINE",     "TRY_MAX_BYTES",        "TRY_ROWS",
-        "TRY_LEVEL",      "TRY_STRICT",       "TRY_DEADLIN",          "TRY_X\nY",
-        "TRY_PORT",       "TRY_SERVICE_HOST", "TRY_PORT_80_TCP_ADDR",
+        "SHARED_BROKERS",    "TRY_LISTEN",       "TRY_PASSWORD",
+        "TRY_PASSWORD_FILE", "TRY_FOLDER",       "TRY_DEADLINE",
+        "TRY_MAX_BYTES",     "TRY_ROWS",         "TRY_LEVEL",
+        "TRY_STRICT",        "TRY_DEADLIN",      "TRY_X\nY",
+        "TRY_PORT",          "TRY_SERVICE_HOST", "TRY_PORT_80_TCP_ADDR",
+        "TRY_BIN",           "TRY_URL",          "TRY_ADMIN_URL",
+        "TRY_BINS",
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         (void)unsetenv(names[i]);
@@ -281,6 +284,19 @@ static void test_service_links_of_kubernetes_are_no_mistakes(void **state)
     assert_told("'TRY_PORT' in the environment is no option");
 }
 
+static void test_what_scripts_call_the_programs_by_is_no_mistake(void **state)
+{
+    (void)state;
+    set_env("TRY_BIN", "/usr/bin/try");
+    set_env("TRY_URL", "http://127.0.0.1:8080");
+    set_env("TRY_ADMIN_URL", "http://127.0.0.1:8081");
+    read_environment();
+    assert_mistakes("");
+    set_env("TRY_BINS", "/usr/bin/try");
+    read_environment();
+    assert_told("'TRY_BINS' in the environment is no option");
+}
+
 /* A file with the content; the name lives until the next call. */
 static const char *write_file(const char *content, size_t len)
 {
@@ -317,6 +333,18 @@ static void test_an_unreadable_secret_file_is_told_by_name(void **state)
     assert_mistakes(
         "TRY_PASSWORD_FILE: cannot read the file '/nonexistent/file': No such file or "
         "directory\n");
+}
+
+static void test_an_empty_secret_file_is_a_mistake(void **state)
+{
+    (void)state;
+    const char *path = write_file("\n", 1);
+    set_env("TRY_PASSWORD_FILE", path);
+    read_environment();
+    assert_told("TRY_PASSWORD_FILE: the file '/tmp/backstitch-test-");
+    assert_told("' is empty: write the value into it\n");
+    assert_null(config.password);
+    (void)unlink(path);
 }
 
 static void test_a_secret_is_neither_taken_from_a_flag_nor_shown(void **state)
@@ -436,8 +464,10 @@ int main(void)
         FRESH(test_a_missing_value_is_told),
         FRESH(test_an_unknown_variable_with_our_prefix_is_a_mistake),
         FRESH(test_service_links_of_kubernetes_are_no_mistakes),
+        FRESH(test_what_scripts_call_the_programs_by_is_no_mistake),
         FRESH(test_a_secret_comes_from_a_file_without_its_newline),
         FRESH(test_an_unreadable_secret_file_is_told_by_name),
+        FRESH(test_an_empty_secret_file_is_a_mistake),
         FRESH(test_a_secret_is_neither_taken_from_a_flag_nor_shown),
         FRESH(test_the_log_shows_what_is_in_force_and_no_secret),
         FRESH(test_help_fits_its_width_and_names_flag_variable_and_default),
