@@ -81,7 +81,7 @@ void catalogue_put(struct catalogue *c, const struct table *table)
     pthread_mutex_lock(&c->lock);
     const struct table **slot = find(c, table_schema(table), table_name(table));
     if (slot == NULL) {
-        c->tables = mem_resize((void *)c->tables, c->count + 1, sizeof *c->tables);
+        c->tables = mem_resize((void *)c->tables, c->count + 1, sizeof(struct table *));
         slot = &c->tables[c->count++];
     } else {
         table_unref(*slot);

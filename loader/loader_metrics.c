@@ -250,9 +250,9 @@ void loader_metrics_gap(struct loader_metrics *m, uint64_t records)
     metric_add(plain(m, OFFSET_GAP), (double)records);
 }
 
-void loader_metrics_stopped_partitions(struct loader_metrics *m, size_t stopped)
+void loader_metrics_stopped_partitions(struct loader_metrics *m, size_t count)
 {
-    metric_set(plain(m, STOPPED_PARTITIONS), (double)stopped);
+    metric_set(plain(m, STOPPED_PARTITIONS), (double)count);
 }
 
 void loader_metrics_lag(struct loader_metrics *m, const char *topic, int32_t partition,

@@ -11,6 +11,11 @@ static bool is_space(char c)
     return c == ' ' || c == '\n' || c == '\t' || c == '\r';
 }
 
+static bool ends_scalar(char c)
+{
+    return c == ',' || c == ']' || c == '}';
+}
+
 static size_t skip_space(struct view text, size_t at)
 {
     while (at < text.len && is_space(text.data[at])) {
@@ -49,7 +54,9 @@ static bool open_bracket(struct brackets *b, char c)
     if (b->depth < EXACT_DEPTH) {
         unsigned char bit = (unsigned char)(1u << (b->depth % 8));
         unsigned char *byte = &b->kinds[b->depth / 8];
-        *byte = (unsigned char)(c == '{' ? *byte | bit : *byte & ~bit);
+        /* Not all of it is cleared beforehand: most containers are a few levels deep. */
+        unsigned char outer = b->depth % 8 == 0 ? 0 : *byte;
+        *byte = (unsigned char)(c == '{' ? outer | bit : outer & ~bit);
     }
     return ++b->depth <= JSON_SPLIT_MAX_DEPTH;
 }
@@ -111,7 +118,7 @@ static size_t skip_value(struct view text, size_t at)
         return skip_container(text, at);
     }
     size_t start = at;
-    while (at < text.len && memchr(",]}", text.data[at], 3) == NULL) {
+    while (at < text.len && !ends_scalar(text.data[at])) {
         at++;
     }
     while (at > start && is_space(text.data[at - 1])) {

@@ -216,7 +216,7 @@ void registry_close(struct registry *r)
 
 bool registry_refresh(struct registry *r, bool *out_changed, struct error *err)
 {
-    struct identity identity;
+    struct identity identity = { 0 };
     struct registry_snapshot *next = NULL;
     if (!read_identity(r->path, &identity, err)) {
         return false;

@@ -128,7 +128,8 @@ static bool check_names(const struct place *at, const char *slug, const char *sc
 {
     char made[SLUG_MAX_BYTES + 1];
     struct error ignored;
-    if (!schema_name_slug(view_cstr(slug), made, &ignored) || strcmp(made, slug) != 0) {
+    if (!schema_name_slug(view_cstr(slug), made, &ignored) ||
+        !view_equal_cstr(view_cstr(slug), made)) {
         return refuse(err, at, "slug", "must be words of a-z and 0-9 with '-' between");
     }
     if (!schema_name_is_valid(view_cstr(schema))) {

@@ -1,0 +1,82 @@
+"""The include arrows of the architecture: who may include whom, and where a library's header may appear.
+
+    common/base <- common/service <- ingest, loader
+    common/base <- common/contract <- ingest, loader
+Service and contract never include each other, ingest and loader never include each other. A library's header appears in .c files only, and
+only in folders that may know the library.
+"""
+
+import sys
+
+import tree
+
+MAY_INCLUDE = {
+    "common/base": {"common/base"},
+    "common/service": {"common/base", "common/service"},
+    "common/contract": {"common/base", "common/contract"},
+    "ingest": {"common/base", "common/service", "common/contract", "ingest"},
+    "loader": {"common/base", "common/service", "common/contract", "loader"},
+    "loader/mapping": {"common/base", "common/contract", "loader/mapping"},
+}
+
+MAY_USE = {
+    "common/base": set(),
+    "common/service": {"librdkafka", "civetweb", "json-c"},
+    "common/contract": {"openssl"},
+    "ingest": {"librdkafka", "civetweb", "json-c", "openssl", "zlib", "uthash"},
+    "loader": {"librdkafka", "json-c", "libpq", "uthash"},
+    "loader/mapping": {"uthash"},
+}
+
+LIBRARY_OF = {
+    "librdkafka/rdkafka.h": "librdkafka",
+    "civetweb.h": "civetweb",
+    "libpq-fe.h": "libpq",
+    "zlib.h": "zlib",
+    "uthash.h": "uthash",
+}
+
+
+def library_of(header: str) -> str | None:
+    """The library of an angle-bracket include; None for the C library's and the system's own."""
+    if header in LIBRARY_OF:
+        return LIBRARY_OF[header]
+    first = header.split("/")[0]
+    return first if first in {"json-c", "openssl", "librdkafka"} else None
+
+
+def folder_of(path: str) -> str:
+    """The longest folder of the rules that the path lies in."""
+    return max((f for f in MAY_INCLUDE if path.startswith(f + "/")), key=len)
+
+
+def findings_of(path: str, header: str) -> list[str]:
+    folder = folder_of(path)
+    inner = header[1:-1]
+    if header[0] == '"':
+        known = [f for f in MAY_INCLUDE if inner.startswith(f + "/")]
+        if not known:
+            return [f"{path}: {header} is not a path from the root"]
+        target = max(known, key=len)
+        allowed = MAY_INCLUDE[folder]
+        ok = target in allowed or any(target.startswith(a + "/") for a in allowed if folder == a)
+        return [] if ok else [f"{path}: {folder} may not include {target} ({inner})"]
+    library = library_of(inner)
+    if library is None:
+        return []
+    if path.endswith(".h"):
+        return [f"{path}: {header} stands in a header; only .c files may know {library}"]
+    return [] if library in MAY_USE[folder] else [f"{path}: {folder} may not know {library}"]
+
+
+def main() -> int:
+    sources = tree.files(".c", ".h")
+    findings = []
+    for path in sources:
+        for header in tree.includes(path):
+            findings += findings_of(tree.name(path), header)
+    return tree.report("layers", findings, len(sources))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
