@@ -1,5 +1,7 @@
 #include "loader/kafka/kafka_stream.h"
 
+#include "loader/kafka/log_ends.h"
+
 #include "common/base/mem.h"
 #include "common/service/kafka_conf.h"
 
@@ -267,19 +269,28 @@ static bool read_committed(struct kafka_stream *s, struct stream_partition *part
            kafka_error_set(err, code, "reading the group's offsets");
 }
 
+static bool read_bounds(struct kafka_stream *s, struct stream_partition *partitions,
+                        size_t count, int timeout_ms, struct error *err)
+{
+    rd_kafka_topic_partition_list_t *list = to_list(partitions, count, false);
+    bool done = log_ends_read(s->consumer, LOG_START, list, timeout_ms, err);
+    for (size_t i = 0; done && i < count; i++) {
+        partitions[i].log_start = list->elems[i].offset;
+    }
+    done = done && log_ends_read(s->consumer, LOG_END, list, timeout_ms, err);
+    for (size_t i = 0; done && i < count; i++) {
+        partitions[i].log_end = list->elems[i].offset;
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    return done;
+}
+
 static bool stream_positions(void *context, struct stream_partition *partitions,
                              size_t count, int timeout_ms, struct error *err)
 {
     struct kafka_stream *s = context;
-    for (size_t i = 0; i < count; i++) {
-        struct stream_partition *p = &partitions[i];
-        rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(
-            s->consumer, p->topic, p->partition, &p->log_start, &p->log_end, timeout_ms);
-        if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-            return kafka_error_set(err, code, "reading the log's bounds");
-        }
-    }
-    return count == 0 || read_committed(s, partitions, count, timeout_ms, err);
+    return count == 0 || (read_bounds(s, partitions, count, timeout_ms, err) &&
+                          read_committed(s, partitions, count, timeout_ms, err));
 }
 
 static bool stream_commit(void *context, const struct stream_partition *partitions,

@@ -1,5 +1,7 @@
 #include "loader/kafka/log_bounds.h"
 
+#include "loader/kafka/log_ends.h"
+
 #include "common/base/mem.h"
 #include "common/service/kafka_conf.h"
 
@@ -26,33 +28,47 @@ static rd_kafka_t *new_client(const struct log_bounds_setup *setup, struct error
     return client;
 }
 
-static bool read_partition(rd_kafka_t *client, const char *topic, int timeout_ms,
-                           struct log_partition *p, struct error *err)
+/* Whether the topic is one of ours, and there. */
+static bool is_ours(const struct log_bounds_setup *setup,
+                    const struct rd_kafka_metadata_topic *t, enum event_type *type)
 {
-    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(
-        client, topic, p->partition, &p->start, &p->end, timeout_ms);
-    return code == RD_KAFKA_RESP_ERR_NO_ERROR || kafka_error_set(err, code, topic);
+    return topic_name_parse(setup->topic_prefix, view_cstr(t->topic), type) &&
+           t->err == RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-static bool read_topic(rd_kafka_t *client, const struct log_bounds_setup *setup,
-                       const struct rd_kafka_metadata_topic *t, struct log_bounds *out,
-                       struct error *err)
+static void add_topic(const struct rd_kafka_metadata_topic *t, enum event_type type,
+                      rd_kafka_topic_partition_list_t *list, struct log_bounds *out)
 {
-    enum event_type type;
-    if (!topic_name_parse(setup->topic_prefix, view_cstr(t->topic), &type) ||
-        t->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        return true; /* not ours, or not there */
-    }
     out->has_topic[type] = true;
     out->partitions = mem_resize(out->partitions, out->count + (size_t)t->partition_cnt,
                                  sizeof *out->partitions);
     for (int i = 0; i < t->partition_cnt; i++) {
-        struct log_partition *p = &out->partitions[out->count];
-        *p = (struct log_partition){ .topic = type, .partition = t->partitions[i].id };
-        if (!read_partition(client, t->topic, setup->timeout_ms, p, err)) {
-            return false;
-        }
-        out->count++;
+        int32_t number = t->partitions[i].id;
+        out->partitions[out->count++] =
+            (struct log_partition){ .topic = type, .partition = number };
+        rd_kafka_topic_partition_list_add(list, t->topic, number);
+    }
+}
+
+/* The list has the partitions of `out`, in the same order. */
+static bool read_ends(rd_kafka_t *client, const struct log_bounds_setup *setup,
+                      rd_kafka_topic_partition_list_t *list, struct log_bounds *out,
+                      struct error *err)
+{
+    if (out->count == 0) {
+        return true;
+    }
+    if (!log_ends_read(client, LOG_START, list, setup->timeout_ms, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < out->count; i++) {
+        out->partitions[i].start = list->elems[i].offset;
+    }
+    if (!log_ends_read(client, LOG_END, list, setup->timeout_ms, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < out->count; i++) {
+        out->partitions[i].end = list->elems[i].offset;
     }
     return true;
 }
@@ -75,11 +91,16 @@ static bool read_all(rd_kafka_t *client, const struct log_bounds_setup *setup,
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return kafka_error_set(err, code, "asking Kafka for its topics");
     }
-    bool done = true;
-    for (int i = 0; done && i < metadata->topic_cnt; i++) {
-        done = read_topic(client, setup, &metadata->topics[i], out, err);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(0);
+    for (int i = 0; i < metadata->topic_cnt; i++) {
+        enum event_type type;
+        if (is_ours(setup, &metadata->topics[i], &type)) {
+            add_topic(&metadata->topics[i], type, list, out);
+        }
     }
     rd_kafka_metadata_destroy(metadata);
+    bool done = read_ends(client, setup, list, out, err);
+    rd_kafka_topic_partition_list_destroy(list);
     char *id = rd_kafka_clusterid(client, setup->timeout_ms);
     if (id != NULL) {
         out->cluster_id = mem_strdup(id);

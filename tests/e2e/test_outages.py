@@ -80,6 +80,7 @@ def test_ingest_and_loader_start_while_kafka_is_away(stack: Stack, source: Sourc
     sizes = {part: stack.log_size(part) for part in ("ingest", "loader")}
     stack.must("restart", "ingest")
     stack.must("restart", "loader")
+    assert "event=loader_stopped exit_code=0" in stack.log("loader")[sizes["loader"]:], "it had to be killed"
     answer = client.post("/v1/track", b'{"type":"track","messageId":"early"}', basic(source.write_key))
     assert answer.status == 503 and answer.seconds < ANSWER_SECONDS
     assert int(answer.headers["Retry-After"]) > 0 and answer.headers["Connection"] == "close"
