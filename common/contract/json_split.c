@@ -1,5 +1,7 @@
 #include "common/contract/json_split.h"
 
+#include "common/contract/json_bytes.h"
+
 #include <string.h>
 
 /* Bracket kinds are compared exactly down to this depth; deeper ones, which no event may
@@ -35,11 +37,17 @@ static enum json_split_step broken(struct json_fault *fault, size_t at, const ch
 /* At an opening quote: the offset behind the closing one; 0 when there is none. */
 static size_t skip_string(struct view text, size_t at)
 {
-    for (at++; at < text.len; at++) {
+    for (at++; at < text.len;) {
+        unsigned run =
+            text.len - at >= JSON_WORD ? json_bytes_in_string(text.data + at) : 0;
+        at += run;
+        if (run == JSON_WORD) {
+            continue;
+        }
         if (text.data[at] == '"') {
             return at + 1;
         }
-        at += text.data[at] == '\\';
+        at += text.data[at] == '\\' ? 2 : 1;
     }
     return 0;
 }

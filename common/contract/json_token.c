@@ -1,6 +1,7 @@
 #include "common/contract/json_token.h"
 
 #include "common/base/utf8.h"
+#include "common/contract/json_bytes.h"
 #include "common/contract/json_text.h"
 
 #include <string.h>
@@ -32,21 +33,6 @@ bool json_token_fail_here(struct json_cursor *c, const char *expected)
 }
 
 /* ---- strings ---- */
-
-/* True when none of 8 bytes is a quote, a backslash, a control character or beyond ASCII.
- */
-static bool is_plain8(const unsigned char *p)
-{
-    const uint64_t ones = 0x0101010101010101u;
-    const uint64_t highs = 0x8080808080808080u;
-    uint64_t x;
-    memcpy(&x, p, sizeof x);
-    uint64_t quote = x ^ (ones * '"');
-    uint64_t backslash = x ^ (ones * '\\');
-    uint64_t special = ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) |
-                       ((x - ones * 0x20) & ~x) | x;
-    return (special & highs) == 0;
-}
 
 static bool is_plain(unsigned char c)
 {
@@ -138,17 +124,26 @@ static bool scan_special(struct json_cursor *c, uint8_t *flags)
     return true;
 }
 
+static void skip_plain(struct json_cursor *c)
+{
+    while (c->end - c->p >= JSON_WORD) {
+        unsigned run = json_bytes_plain(c->p);
+        c->p += run;
+        if (run < JSON_WORD) {
+            return;
+        }
+    }
+    while (c->p < c->end && is_plain(*c->p)) {
+        c->p++;
+    }
+}
+
 /* At the opening quote: moves behind the closing one. */
 bool json_token_string(struct json_cursor *c, uint8_t *flags)
 {
     c->p++;
     for (;;) {
-        while (c->end - c->p >= 8 && is_plain8(c->p)) {
-            c->p += 8;
-        }
-        while (c->p < c->end && is_plain(*c->p)) {
-            c->p++;
-        }
+        skip_plain(c);
         if (c->p >= c->end) {
             return json_token_fail(c, JSON_NOT_JSON, c->p, "the string does not end");
         }
