@@ -21,7 +21,7 @@ from stack import Source, Stack
 from waiting import wait_until
 
 EVENTS = 4_000
-QUICK_SECONDS = 5.0
+QUICK_SECONDS = 15.0  # far below any time-out that would end it
 
 
 def send_through(url: str, source: Source, log: KafkaLog, database: Database, during: Callable[[Senders], None]) -> None:
