@@ -18,8 +18,7 @@
 /* Who has not shown who he is may send this much (SDK batches are at most 500 KB:
  * senders.md, 2.1). */
 #define STRANGER_BODY_BYTES (1u << 20)
-/* A worker's buffer that one large body made longer than this is given back. */
-#define KEEP_BODY_BYTES (1u << 20)
+#define MESSAGE_BYTES (BODY_EVENT_DETAIL_BYTES + 64) /* a reason and its detail */
 
 struct accept {
     struct accept_setup setup;
@@ -73,21 +72,18 @@ static void keep_too_large(struct visit *v)
     keep_and_fail(v, beginning, REJECT_BODY_TOO_LARGE, detail, 413, message);
 }
 
-static void answer_too_large(struct visit *v, bool is_known)
+/* On a webhook the credential is judged first, by what can be judged: a missing or wrong
+ * one is never a status that ends the event (promise P2), and leaves no record. */
+static void answer_too_large(struct visit *v)
 {
-    if (is_known) {
-        /* A signature cannot be checked on a part. */
-        v->auth = v->route.is_sdk                                         ? AUTH_KEY
-                  : credentials_token_matches(v->source, &v->credentials) ? AUTH_TOKEN
-                                                                          : AUTH_NONE;
-        keep_too_large(v);
-    } else if (v->route.is_sdk) {
+    struct view beginning = buf_view(&v->memory->body);
+    if (v->route.is_sdk && v->source == NULL) {
         visit_fail(v, 413, "too_large",
                    "the body is larger than a sender may send who is not known by the "
                    "request's head: put the write key into the Authorization header");
-    } else {
-        /* Never a status that ends the event (promise P2). */
-        sender_refuse_missing(v);
+    } else if (v->route.is_sdk ||
+               sender_judge_beginning(v, body_split_first_of(beginning))) {
+        keep_too_large(v);
     }
 }
 
@@ -96,12 +92,11 @@ static void answer_too_large(struct visit *v, bool is_known)
 static bool read_body(struct visit *v)
 {
     const struct ingest_options *o = v->setup->options;
-    bool is_known = sender_is_known_by_head(v);
     struct error err = { .text = "" };
     struct body_limits limits = { .max_bytes = o->max_body_bytes,
                                   .budget = v->setup->budget };
     limits.deadline_mono_ms = clock_mono_ms() + (int64_t)o->body_timeout_ms;
-    if (!is_known && limits.max_bytes > STRANGER_BODY_BYTES) {
+    if (!sender_is_known_by_head(v) && limits.max_bytes > STRANGER_BODY_BYTES) {
         limits.max_bytes = STRANGER_BODY_BYTES;
     }
     enum body_result result =
@@ -111,7 +106,7 @@ static bool read_body(struct visit *v)
     case BODY_READ:
         return true;
     case BODY_TOO_LARGE:
-        answer_too_large(v, is_known);
+        answer_too_large(v);
         return false;
     case BODY_TOO_SLOW:
         visit_busy(v, "too_slow", "the body did not come in time: send it again");
@@ -133,10 +128,18 @@ static bool read_body(struct visit *v)
     return false;
 }
 
-static bool is_form(const struct visit *v)
+/* A form's text begins with neither brace nor bracket: those are percent-encoded. What
+ * does is JSON in spite of its header, as batches of such a mapping are
+ * (senders.md, 1.5).
+ */
+static bool is_form(const struct visit *v, struct view body)
 {
     struct view type;
-    return http_header(v->exchange, "Content-Type", &type) && type.len >= 33 &&
+    enum json_kind kind = JSON_NULL;
+    bool is_json =
+        json_split_kind(body, &kind) && (kind == JSON_OBJECT || kind == JSON_ARRAY);
+    return !is_json && http_header(v->exchange, "Content-Type", &type) &&
+           type.len >= 33 &&
            view_equal_ignore_case(view_of(type.data, 33),
                                   "application/x-www-form-urlencoded");
 }
@@ -149,6 +152,14 @@ static bool is_bad_single(const struct body_split *split, const struct body_even
 {
     return split->shape == BODY_SINGLE && event->doc == NULL &&
            (event->reason == REJECT_NOT_JSON || event->reason == REJECT_INVALID_UTF8);
+}
+
+/* What the sender is told of a body that is no event. */
+static void describe_body(char out[MESSAGE_BYTES], enum reject_reason reason,
+                          const char *detail)
+{
+    snprintf(out, MESSAGE_BYTES, "the body is %s: %s", reject_reason_text(reason),
+             detail);
 }
 
 static void accept_events(struct visit *v, struct body_split *split)
@@ -166,9 +177,8 @@ static void accept_events(struct visit *v, struct body_split *split)
     if (!publishing_end(v, &p)) {
         answer_not_durable(v);
     } else if (is_bad) {
-        char message[BODY_EVENT_DETAIL_BYTES + 64];
-        snprintf(message, sizeof message, "the body is %s: %s",
-                 reject_reason_text(event.reason), event.detail);
+        char message[MESSAGE_BYTES];
+        describe_body(message, event.reason, event.detail);
         visit_fail(v, 400, "invalid_body", message);
     } else {
         visit_succeed(v);
@@ -180,10 +190,12 @@ static void accept_unsplittable(struct visit *v, enum reject_reason reason,
                                 const struct error *err)
 {
     struct view body = buf_view(&v->memory->body);
+    char message[MESSAGE_BYTES];
+    describe_body(message, reason, err->text);
     if (v->source == NULL) {
-        visit_fail(v, 400, "invalid_body", err->text);
+        visit_fail(v, 400, "invalid_body", message);
     } else if (v->route.is_sdk || sender_judge_webhook(v, body, view_of(NULL, 0))) {
-        keep_and_fail(v, body, reason, err->text, 400, err->text);
+        keep_and_fail(v, body, reason, err->text, 400, message);
     }
 }
 
@@ -199,8 +211,7 @@ static bool passes_rate_limit(struct visit *v, const struct body_split *split)
                                      "this source sends more events a second than its "
                                      "limit allows: send them again later",
                                  .retry_after_s = 1 };
-    v->status = setup.status;
-    reply_failure(v->exchange, &v->route, &setup);
+    visit_answer(v, &setup);
     return false;
 }
 
@@ -229,7 +240,7 @@ static void accept_body(struct visit *v)
     struct body_split split;
     enum reject_reason reason = REJECT_NOT_JSON;
     struct error err;
-    if (!v->route.is_sdk && is_form(v)) {
+    if (!v->route.is_sdk && is_form(v, body)) {
         if (sender_judge_webhook(v, body, view_of(NULL, 0))) {
             keep_and_fail(v, body, REJECT_FORM_ENCODED_BODY, "", 400, form_encoded);
         }
@@ -257,14 +268,21 @@ static void accept_body(struct visit *v)
 
 /* ---- a request ---- */
 
+static bool is_too_busy(struct visit *v)
+{
+    bool is_busy = http_load(v->exchange) > REFUSE_LOAD_PERCENT;
+    if (is_busy) {
+        visit_busy(v, "busy", "too many connections at once: send it again later");
+    }
+    return is_busy;
+}
+
 static bool is_refused_at_once(struct visit *v)
 {
-    struct error err;
-    if (http_load(v->exchange) > REFUSE_LOAD_PERCENT) {
-        visit_busy(v, "busy", "too many connections at once: send it again later");
+    if (is_too_busy(v)) {
         return true;
     }
-    if (!v->setup->durable.admit(v->setup->durable.context, &err)) {
+    if (!v->setup->durable.would_admit(v->setup->durable.context)) {
         answer_not_durable(v);
         return true;
     }
@@ -290,6 +308,15 @@ static void accept_request(struct accept *a, struct visit *v)
     }
 }
 
+/* analytics.js' own metrics: accepted, dropped; read whole, so that the connection stays.
+ */
+static void accept_metrics(struct visit *v)
+{
+    if (!is_too_busy(v) && read_body(v)) {
+        visit_succeed(v);
+    }
+}
+
 static void answer_by_route(struct accept *a, struct visit *v)
 {
     switch (v->route.kind) {
@@ -299,7 +326,7 @@ static void answer_by_route(struct accept *a, struct visit *v)
         accept_request(a, v);
         return;
     case ROUTE_METRICS:
-        visit_succeed(v); /* analytics.js' own metrics: accepted, dropped */
+        accept_metrics(v);
         return;
     case ROUTE_OPTIONS:
         v->status = 204;
@@ -320,8 +347,7 @@ static void forget_request(struct visit *v)
 {
     struct visit_memory *m = v->memory;
     registry_release(v->setup->registry, v->snapshot);
-    budget_give(v->setup->budget, v->charged);
-    buf_shrink(&m->body, KEEP_BODY_BYTES);
+    visit_forget_body(v);
     arena_reset(&m->request);
     arena_reset(&m->event);
 }

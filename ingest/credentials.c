@@ -195,15 +195,25 @@ struct findings {
     bool has_signature, is_whole, is_first, is_stale;
 };
 
-static void find_signature(const struct source *source, const struct credentials *c,
-                           struct view body, struct view first, struct findings *f)
+static struct findings find_token(const struct source *source,
+                                  const struct credentials *c)
 {
+    struct findings f = { .has_token = c->token_count > 0,
+                          .token_is_valid = credentials_token_matches(source, c),
+                          .has_signature =
+                              c->signature.len > 0 || c->backstitch_signature.len > 0 };
+    return f;
+}
+
+/* True when X-Signature is over these bytes. */
+static bool is_signed(const struct source *source, const struct credentials *c,
+                      struct view bytes)
+{
+    bool matches = false;
     for (unsigned i = 0; i < source->secrets.count && c->signature.len > 0; i++) {
-        const char *secret = source->secrets.values[i];
-        f->is_whole |= signature_matches_sha1(c->signature, secret, body);
-        f->is_first |=
-            first.len > 0 && signature_matches_sha1(c->signature, secret, first);
+        matches |= signature_matches_sha1(c->signature, source->secrets.values[i], bytes);
     }
+    return matches;
 }
 
 static void find_own_signature(const struct source *source, const struct credentials *c,
@@ -242,11 +252,11 @@ static enum credentials_verdict one_of(bool is_valid, bool was_given,
 static enum credentials_verdict judge(const struct source *source,
                                       const struct findings *f)
 {
-    bool is_signed = f->is_whole || f->is_first;
+    bool signature_is_valid = f->is_whole || f->is_first;
     enum credentials_verdict token =
         one_of(f->token_is_valid, f->has_token, CREDENTIALS_WRONG_TOKEN);
     enum credentials_verdict signature =
-        one_of(is_signed, f->has_signature,
+        one_of(signature_is_valid, f->has_signature,
                f->is_stale ? CREDENTIALS_STALE_SIGNATURE : CREDENTIALS_WRONG_SIGNATURE);
     switch (source->require) {
     case REQUIRE_NONE:
@@ -263,7 +273,22 @@ static enum credentials_verdict judge(const struct source *source,
     case REQUIRE_ANY:
         break;
     }
-    return is_signed || f->token_is_valid ? CREDENTIALS_OK : failure_of(f);
+    return signature_is_valid || f->token_is_valid ? CREDENTIALS_OK : failure_of(f);
+}
+
+/* What was found becomes a verdict and, when that is OK, the strongest credential. */
+static enum credentials_verdict conclude(const struct source *source,
+                                         const struct findings *f,
+                                         enum record_auth *out_auth)
+{
+    enum credentials_verdict verdict = judge(source, f);
+    if (verdict == CREDENTIALS_OK) {
+        *out_auth = f->is_whole         ? AUTH_SIGNATURE
+                    : f->token_is_valid ? AUTH_TOKEN
+                    : f->is_first       ? AUTH_SIGNATURE_FIRST
+                                        : AUTH_NONE;
+    }
+    return verdict;
 }
 
 enum credentials_verdict credentials_judge(const struct source *source,
@@ -271,18 +296,22 @@ enum credentials_verdict credentials_judge(const struct source *source,
                                            struct view body, struct view first,
                                            int64_t now_ms, enum record_auth *out_auth)
 {
-    struct findings f = { .has_token = credentials->token_count > 0 };
-    f.has_signature =
-        credentials->signature.len > 0 || credentials->backstitch_signature.len > 0;
-    f.token_is_valid = credentials_token_matches(source, credentials);
-    find_signature(source, credentials, body, first, &f);
+    struct findings f = find_token(source, credentials);
+    f.is_whole = is_signed(source, credentials, body);
+    f.is_first = first.len > 0 && is_signed(source, credentials, first);
     find_own_signature(source, credentials, body, now_ms, &f);
-    enum credentials_verdict verdict = judge(source, &f);
-    if (verdict == CREDENTIALS_OK) {
-        *out_auth = f.is_whole         ? AUTH_SIGNATURE
-                    : f.token_is_valid ? AUTH_TOKEN
-                    : f.is_first       ? AUTH_SIGNATURE_FIRST
-                                       : AUTH_NONE;
-    }
-    return verdict;
+    return conclude(source, &f, out_auth);
+}
+
+enum credentials_verdict
+credentials_judge_beginning(const struct source *source,
+                            const struct credentials *credentials, struct view first,
+                            enum record_auth *out_auth)
+{
+    struct findings f = find_token(source, credentials);
+    f.is_first = first.len > 0 && is_signed(source, credentials, first);
+    enum credentials_verdict verdict = conclude(source, &f, out_auth);
+    return verdict == CREDENTIALS_WRONG_SIGNATURE && source->secrets.count > 0
+               ? CREDENTIALS_UNCHECKED_SIGNATURE
+               : verdict;
 }

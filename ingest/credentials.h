@@ -56,7 +56,8 @@ enum credentials_verdict {
     CREDENTIALS_MISSING,
     CREDENTIALS_WRONG_TOKEN,
     CREDENTIALS_WRONG_SIGNATURE,
-    CREDENTIALS_STALE_SIGNATURE, /* X-Backstitch-Signature older than 5 minutes */
+    CREDENTIALS_STALE_SIGNATURE,     /* X-Backstitch-Signature older than 5 minutes */
+    CREDENTIALS_UNCHECKED_SIGNATURE, /* it may cover what was not read */
 };
 
 /* Judges a webhook request by what its source requires. `body` is the raw body; `first`
@@ -67,5 +68,12 @@ enum credentials_verdict credentials_judge(const struct source *source,
                                            const struct credentials *credentials,
                                            struct view body, struct view first,
                                            int64_t now_ms, enum record_auth *out_auth);
+
+/* The same when only a body's beginning is there: no signature over the whole counts, for
+ * it cannot be checked, and anyone can send one that fits nothing. */
+enum credentials_verdict
+credentials_judge_beginning(const struct source *source,
+                            const struct credentials *credentials, struct view first,
+                            enum record_auth *out_auth);
 
 #endif

@@ -77,14 +77,18 @@ static int64_t wait_deadline(const struct visit *v)
 static void publish(const struct visit *v, struct publishing *p, const struct record *r)
 {
     struct error err;
-    p->total++;
+    const struct durable *durable = &v->setup->durable;
+    if (p->total++ == 0 && !durable->admit(durable->context, &err)) {
+        p->is_refused = true;
+        return;
+    }
     if (p->total % WINDOW_RECORDS == 0 &&
         !delivery_wait_room(p->delivery, WINDOW_RECORDS / 2, wait_deadline(v))) {
         p->is_late = true;
         p->is_refused = true;
         return;
     }
-    if (v->setup->durable.put(v->setup->durable.context, r, p->delivery, &err)) {
+    if (durable->put(durable->context, r, p->delivery, &err)) {
         p->counts[r->topic]++;
     } else {
         p->is_refused = true;
@@ -103,13 +107,25 @@ static void count_events(const struct visit *v, const struct publishing *p,
     }
 }
 
+/* An empty batch tells nothing of Kafka; nor does a request so large that its time was
+ * over although Kafka did acknowledge. */
+static bool tells_of_kafka(const struct visit *v, const struct publishing *p,
+                           enum delivery_state state)
+{
+    bool has_used_up_its_time =
+        p->total >= WINDOW_RECORDS &&
+        clock_mono_ms() >=
+            v->body_ended_ms + (int64_t)v->setup->options->request_deadline_ms;
+    return p->total > 0 && !(state == DELIVERY_PENDING && has_used_up_its_time);
+}
+
 bool publishing_end(const struct visit *v, struct publishing *p)
 {
     enum delivery_state state = p->is_late ? DELIVERY_PENDING : DELIVERY_FAILED;
     if (!p->is_refused) {
         state = delivery_wait(p->delivery, wait_deadline(v));
     }
-    if (p->total > 0) { /* an empty batch tells nothing of Kafka */
+    if (tells_of_kafka(v, p, state)) {
         v->setup->durable.waited(v->setup->durable.context, state);
     }
     count_events(v, p, state == DELIVERY_DURABLE);

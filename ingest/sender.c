@@ -34,22 +34,17 @@ bool sender_find_sdk(struct visit *v, struct view write_key, bool is_last_place)
     return false;
 }
 
-void sender_refuse_missing(struct visit *v)
+/* False: answered. */
+static bool passes(struct visit *v, enum credentials_verdict verdict)
 {
-    visit_refuse_credential(
-        v, "unauthorized", "missing",
-        "a credential is needed: the source's token as 'Authorization: Bearer <token>', "
-        "or its shared secret set in Segment");
-}
-
-bool sender_judge_webhook(struct visit *v, struct view body, struct view first)
-{
-    switch (credentials_judge(v->source, &v->credentials, body, first,
-                              v->request->received_at_ms, &v->auth)) {
+    switch (verdict) {
     case CREDENTIALS_OK:
         return true;
     case CREDENTIALS_MISSING:
-        sender_refuse_missing(v);
+        visit_refuse_credential(v, "unauthorized", "missing",
+                                "a credential is needed: the source's token as "
+                                "'Authorization: Bearer <token>', or its shared secret "
+                                "set in Segment");
         return false;
     case CREDENTIALS_WRONG_TOKEN:
         visit_refuse_credential(v, "unauthorized", "wrong_token",
@@ -66,8 +61,25 @@ bool sender_judge_webhook(struct visit *v, struct view body, struct view first)
                                 "the signature is older than 5 minutes: check the "
                                 "sender's clock");
         return false;
+    case CREDENTIALS_UNCHECKED_SIGNATURE:
+        visit_refuse_credential(v, "unauthorized", "unchecked_signature",
+                                "the body is too large for its signature to be checked: "
+                                "send smaller batches, or raise INGEST_MAX_BODY_BYTES");
+        return false;
     }
     return false;
+}
+
+bool sender_judge_webhook(struct visit *v, struct view body, struct view first)
+{
+    return passes(v, credentials_judge(v->source, &v->credentials, body, first,
+                                       v->request->received_at_ms, &v->auth));
+}
+
+bool sender_judge_beginning(struct visit *v, struct view first)
+{
+    return passes(
+        v, credentials_judge_beginning(v->source, &v->credentials, first, &v->auth));
 }
 
 bool sender_is_known_by_head(const struct visit *v)

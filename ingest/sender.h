@@ -24,10 +24,11 @@ MUST_CHECK bool sender_find_sdk(struct visit *v, struct view write_key,
 MUST_CHECK bool sender_judge_webhook(struct visit *v, struct view body,
                                      struct view first);
 
+/* The same when the body was too large to be read whole: only what its beginning shows
+ * counts, `first` being its first event. */
+MUST_CHECK bool sender_judge_beginning(struct visit *v, struct view first);
+
 /* True when the head alone shows that the request is ours, so that it may be large. */
 bool sender_is_known_by_head(const struct visit *v);
-
-/* Answers a webhook that brings no credential. */
-void sender_refuse_missing(struct visit *v);
 
 #endif

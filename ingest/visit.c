@@ -5,21 +5,32 @@
 
 /* Segment's own back-off is longer; SDKs that read the header wait at least this. */
 #define RETRY_AFTER_S 5
+/* A worker's buffer that one large body made longer than this is given back. */
+#define KEEP_BODY_BYTES (1u << 20)
 
 static const char *source_label(const struct visit *v)
 {
     return v->source == NULL ? "unknown" : v->source->slug;
 }
 
+void visit_forget_body(struct visit *v)
+{
+    budget_give(v->setup->budget, v->charged);
+    v->charged = 0;
+    buf_shrink(&v->memory->body, KEEP_BODY_BYTES);
+}
+
 void visit_succeed(struct visit *v)
 {
     v->status = 200;
+    visit_forget_body(v);
     reply_success(v->exchange, &v->route);
 }
 
-static void fail(struct visit *v, const struct reply_setup *setup)
+void visit_answer(struct visit *v, const struct reply_setup *setup)
 {
     v->status = setup->status;
+    visit_forget_body(v);
     reply_failure(v->exchange, &v->route, setup);
 }
 
@@ -29,7 +40,7 @@ void visit_fail(struct visit *v, int status, const char *code, const char *messa
                                  .code = code,
                                  .message = message,
                                  .must_close = status >= 400 && status != 404 };
-    fail(v, &setup);
+    visit_answer(v, &setup);
 }
 
 void visit_busy(struct visit *v, const char *code, const char *message)
@@ -39,7 +50,7 @@ void visit_busy(struct visit *v, const char *code, const char *message)
                                  .message = message,
                                  .retry_after_s = RETRY_AFTER_S,
                                  .must_close = true };
-    fail(v, &setup);
+    visit_answer(v, &setup);
 }
 
 void visit_refuse_credential(struct visit *v, const char *code, const char *reason,

@@ -36,9 +36,15 @@ struct visit {
     int status;            /* of the answer, for metrics */
 };
 
+/* Gives the body's memory and its share of the budget back; a second call changes
+ * nothing. */
+void visit_forget_body(struct visit *v);
+
 /* Answers; `code` and `message` as reply_setup has them. Each sends the one answer of the
- * visit. */
+ * visit, and forgets the body first: a client that goes on sending what nobody reads any
+ * more must not hold the budget. */
 void visit_succeed(struct visit *v);
+void visit_answer(struct visit *v, const struct reply_setup *setup);
 void visit_fail(struct visit *v, int status, const char *code, const char *message);
 
 /* 503 with Retry-After: the sender keeps the event and comes again. */

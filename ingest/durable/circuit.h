@@ -16,8 +16,12 @@ struct circuit {
     _Atomic int64_t tried_at_mono_ms;
 };
 
-/* True when this request may be tried. */
+/* True when this request may be tried: while open the second's one try is then taken.
+ * Only for who tries at once. */
 bool circuit_admits(struct circuit *c, int64_t now_mono_ms);
+
+/* The same, but takes nothing. */
+bool circuit_would_admit(const struct circuit *c, int64_t now_mono_ms);
 
 /* What became of a request that was tried. */
 void circuit_timed_out(struct circuit *c);

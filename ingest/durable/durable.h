@@ -16,8 +16,12 @@
 
 struct durable {
     void *context;
+    /* Would a request be admitted now? Takes nothing: for refusing a request before its
+     * body is read. */
+    bool (*would_admit)(void *context);
     /* May a request be tried now? BUSY while the circuit is open, but for one request a
-     * second. Called once per request. */
+     * second. Called once per request, right before its first put: a request that has
+     * nothing to store must not use up the one try. */
     bool (*admit)(void *context, struct error *err);
     /* Copies the record and hands it on; its end is told to `delivery`. BUSY: queue or
      * budget full: nothing was started. */

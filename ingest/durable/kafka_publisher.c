@@ -137,6 +137,12 @@ static bool put(void *context, const struct record *r, struct delivery *delivery
     return false;
 }
 
+static bool would_admit(void *context)
+{
+    const struct kafka_publisher *p = context;
+    return circuit_would_admit(&p->circuit, clock_mono_ms());
+}
+
 static bool admit(void *context, struct error *err)
 {
     struct kafka_publisher *p = context;
@@ -350,7 +356,11 @@ bool kafka_publisher_open(const struct kafka_publisher_setup *setup,
 
 struct durable kafka_publisher_port(struct kafka_publisher *p)
 {
-    struct durable port = { .context = p, .admit = admit, .put = put, .waited = waited };
+    struct durable port = { .context = p,
+                            .would_admit = would_admit,
+                            .admit = admit,
+                            .put = put,
+                            .waited = waited };
     return port;
 }
 

@@ -1,6 +1,8 @@
 #include "ingest/event/body_split.h"
 
+#include "common/contract/event_type.h"
 #include "common/contract/json_text.h"
+#include "common/contract/record.h"
 
 #include <stdio.h>
 
@@ -23,8 +25,8 @@ static bool refuse(const struct opening *o, enum reject_reason reason,
                    const struct json_fault *fault)
 {
     *o->out_reason = reason;
-    return error_set(o->err, ERROR_INVALID, ERROR_FROM_JSON, NULL, "%s: %s at byte %zu",
-                     reject_reason_text(reason), fault->what, fault->offset);
+    return error_set(o->err, ERROR_INVALID, ERROR_FROM_JSON, NULL, "%s at byte %zu",
+                     fault->what, fault->offset);
 }
 
 /* The body cannot be split: the strict scanner tells best where and why. */
@@ -70,7 +72,7 @@ static struct view text_of(struct view value, struct json_doc *doc, struct arena
 
 struct members { /* of the body's root object, raw; the last of equal keys, but of two
                   * batches the one that is an array: it must not go unseen */
-    struct view batch, context, integrations, sent_at, write_key;
+    struct view batch, context, integrations, sent_at, write_key, type;
     unsigned batches;
 };
 
@@ -89,6 +91,8 @@ static void take_member(struct members *m, struct view key, struct view value)
         m->sent_at = value;
     } else if (view_equal_cstr(key, "writeKey")) {
         m->write_key = value;
+    } else if (view_equal_cstr(key, "type")) {
+        m->type = value;
     }
 }
 
@@ -205,6 +209,13 @@ static bool open_array(const struct opening *o)
     return json_split_open(&o->split->cursor, o->split->elements);
 }
 
+/* The caller refuses it for its size, whatever the number of its keys. */
+static bool has_oversized(const struct members *m)
+{
+    return m->context.len > RECORD_CONTEXT_MAX_BYTES ||
+           m->integrations.len > RECORD_CONTEXT_MAX_BYTES;
+}
+
 static bool open_envelope(const struct opening *o, const struct members *m)
 {
     struct json_fault fault = { JSON_NOT_JSON, (size_t)(m->batch.data - o->body.data),
@@ -212,7 +223,8 @@ static bool open_envelope(const struct opening *o, const struct members *m)
     if (m->batches > 1) {
         return refuse(o, REJECT_NOT_JSON, &fault);
     }
-    if (!envelope_is_valid(o->body, m->batch, o->doc, &fault)) {
+    if (!envelope_is_valid(o->body, m->batch, o->doc, &fault) &&
+        !(fault.kind == JSON_TOO_MANY_KEYS && has_oversized(m))) {
         return refuse(o, reject_reason_of_fault(fault.kind), &fault);
     }
     o->split->shape = BODY_ENVELOPE;
@@ -223,6 +235,13 @@ static bool open_envelope(const struct opening *o, const struct members *m)
     return open_array(o);
 }
 
+/* An event may have a property of its own that is called `batch`: its type tells. */
+static bool is_event(const struct opening *o, const struct members *m)
+{
+    enum event_type type;
+    return event_type_parse(text_of(m->type, o->doc, o->arena), &type);
+}
+
 static bool open_object(const struct opening *o)
 {
     struct members m;
@@ -231,10 +250,27 @@ static bool open_object(const struct opening *o)
         return refuse_structure(o, &fault);
     }
     o->split->write_key = text_of(m.write_key, o->doc, o->arena);
-    if (m.batch.len == 0 || m.batch.data[0] != '[') {
+    bool has_batch = m.batch.len > 0 && m.batch.data[0] == '[';
+    if (!has_batch || is_event(o, &m)) {
         return true; /* a single event; its strict scan comes with body_split_next */
     }
     return open_envelope(o, &m);
+}
+
+struct view body_split_first_of(struct view beginning)
+{
+    struct json_split cursor;
+    struct json_fault fault;
+    enum json_kind kind = JSON_NULL;
+    struct view key;
+    struct view value;
+    if (!json_split_kind(beginning, &kind) || kind != JSON_ARRAY ||
+        !json_split_open(&cursor, beginning) ||
+        json_split_next(&cursor, &key, &value, &fault) != JSON_SPLIT_ITEM) {
+        return view_of(NULL, 0);
+    }
+    struct view first = unwrap(value);
+    return first.data[0] == '{' ? first : view_of(NULL, 0);
 }
 
 bool body_split_open(struct body_split *split, struct view body, struct json_doc *doc,

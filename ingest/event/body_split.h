@@ -1,6 +1,7 @@
 /* body_split: from a request's body to its events: a single object, an array,
  * {"batch":[..]}, or an Extensible Webhook's wrapped batch [{"json":{..}},..]
- * (senders.md, 1.5).
+ * (senders.md, 1.5). An object with the `type` of an event is an event, even when it has
+ * a `batch`.
  *
  * Two passes over the bytes: body_split_open checks the outer structure to its end and
  * finds the envelope's own members (they may follow the batch); body_split_next then
@@ -46,6 +47,10 @@ struct body_event {
 MUST_CHECK bool body_split_open(struct body_split *split, struct view body,
                                 struct json_doc *doc, struct arena *arena,
                                 enum reject_reason *out_reason, struct error *err);
+
+/* The first event's exact bytes (unwrapped) where only the beginning of a batch is there;
+ * empty when that is no array or holds no whole event. */
+struct view body_split_first_of(struct view beginning);
 
 /* The next event; false at the end. out->doc is `doc`, valid until the next call. */
 bool body_split_next(struct body_split *split, struct json_doc *doc,

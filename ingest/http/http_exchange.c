@@ -114,7 +114,8 @@ const char *http_exchange_open(struct http_exchange *e)
 static void continue_once(struct http_exchange *e)
 {
     struct view expect;
-    if (!e->was_continued && http_header(e, "Expect", &expect) &&
+    bool is_old = strcmp(e->info->http_version, "1.1") < 0; /* knows no 100 */
+    if (!e->was_continued && !is_old && http_header(e, "Expect", &expect) &&
         view_equal_ignore_case(expect, "100-continue")) {
         static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
         mg_write(e->connection, line, sizeof line - 1);

@@ -32,7 +32,9 @@ static const char registry_text[] =
     "\"slowkey\"],"
     "\"tokens\":[\"slowtok\"],\"secrets\":[],\"rate_per_second\":1},"
     "{\"name\":\"Open\",\"slug\":\"open\",\"schema\":\"open\",\"write_keys\":[],"
-    "\"tokens\":[],\"secrets\":[],\"require\":\"none\"}]}";
+    "\"tokens\":[],\"secrets\":[],\"require\":\"none\"},"
+    "{\"name\":\"Strict\",\"slug\":\"strict\",\"schema\":\"strict\",\"write_keys\":[],"
+    "\"tokens\":[\"tok\"],\"secrets\":[\"sec\"],\"require\":\"all\"}]}";
 
 /* The Basic credentials "wk:" and "slowkey:". */
 #define KEY "Authorization: Basic d2s6\r\n"
@@ -157,6 +159,9 @@ struct row {
 
 #define WEBHOOK "POST /webhook/shop"
 #define TRACK "{\"type\":\"track\"}"
+/* HMAC-SHA1("sec", TRACK) */
+#define SIGNED "X-Signature: f9384bfcd984e92059a6c81ad3537315abd9cb74\r\n"
+#define FORM "Content-Type: application/x-www-form-urlencoded\r\n"
 
 static const struct row rows[] = {
     /* accepted */
@@ -176,6 +181,14 @@ static const struct row rows[] = {
     { "POST /v1/t", KEY "Content-Type: application/x-www-form-urlencoded\r\n", TRACK, 200,
       NULL, "track" },
     { WEBHOOK, TOKEN, "{\"type\":\"delete\",\"userId\":\"u\"}", 200, NULL, "delete" },
+    { WEBHOOK, SIGNED, "[" TRACK ",7]", 200, NULL, "track rejected:not an object" },
+    /* an event's own property */
+    { WEBHOOK, TOKEN, "{\"type\":\"track\",\"batch\":[7]}", 200, NULL, "track" },
+    { "POST /v1/track", KEY, "{\"type\":\"track\",\"batch\":[7]}", 200, NULL, "track" },
+    /* JSON under a form's header */
+    { WEBHOOK, TOKEN FORM, "[{\"body\":\"a=1\"}]", 200, NULL,
+      "rejected:unknown event type" },
+    { WEBHOOK, TOKEN FORM, TRACK, 200, NULL, "track" },
     /* nothing to keep */
     { WEBHOOK, TOKEN, "[]", 200, NULL, "" },
     { "POST /v1/batch", KEY, "{\"batch\":[]}", 200, NULL, "" },
@@ -270,6 +283,33 @@ static void test_what_is_not_durable_is_never_acknowledged(void **state)
     fake_durable_end_all(b->durable, true);
 }
 
+/* What is refused must not use up the one try of an open circuit. */
+static void test_only_what_is_stored_asks_to_be_admitted(void **state)
+{
+    static const struct {
+        const char *line, *headers, *body;
+        unsigned admissions;
+    } requests[] = {
+        { WEBHOOK, "", TRACK, 0 },
+        { WEBHOOK, "X-Signature: 00\r\n", TRACK, 0 },
+        { WEBHOOK, TOKEN, "[]", 0 },
+        { WEBHOOK, TOKEN "Content-Encoding: br\r\n", TRACK, 0 },
+        { WEBHOOK, TOKEN "Content-Encoding: gzip\r\n", TRACK, 0 },
+        { "POST /v1/track", "", "{", 0 },
+        { "POST /v1/track", "", TRACK, 0 },
+        { "POST /v1/m", "", TRACK, 0 },
+        { WEBHOOK, TOKEN, "{", 1 }, /* kept as rejected */
+        { WEBHOOK, TOKEN, "[" TRACK "," TRACK ",7]", 1 },
+    };
+    struct bench *b = *state;
+    for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
+        fake_durable_reset(b->durable, FAKE_KEEPS);
+        (void)exchange(b, requests[i].line, requests[i].headers,
+                       view_cstr(requests[i].body));
+        assert_int_equal(b->durable->admissions, requests[i].admissions);
+    }
+}
+
 static void test_an_empty_batch_tells_nothing_of_kafka(void **state)
 {
     struct bench *b = *state;
@@ -318,6 +358,18 @@ static void test_members_of_a_batch_that_are_no_objects_are_left_out(void **stat
                      200);
     const struct record *r = &b->durable->records[0];
     assert_int_equal(r->context.len + r->integrations.len + r->sent_at.len, 0);
+}
+
+static void test_a_body_that_cannot_be_split_is_kept_with_where_and_why(void **state)
+{
+    struct bench *b = *state;
+    assert_int_equal(exchange(b, WEBHOOK, TOKEN, view_cstr("[7")), 400);
+    assert_true(answer_says(b, "\"the body is not json: "));
+    const struct record *r = &b->durable->records[0];
+    assert_true(view_equal_cstr(r->reason, "not json"));
+    assert_true(view_equal_cstr(r->value, "[7"));
+    assert_true(r->detail.len > 0);
+    assert_false(view_starts_with(r->detail, r->reason)); /* it stands before it */
 }
 
 static void test_the_strongest_credential_is_noted(void **state)
@@ -371,6 +423,76 @@ static void test_a_body_may_be_large_when_its_sender_is_known(void **state)
     buf_release(&found);
 }
 
+/* Anyone can send a signature; over what was not read it cannot be checked. */
+static void test_a_body_that_is_too_large_is_kept_for_a_proven_sender_alone(void **state)
+{
+    static const struct {
+        const char *line, *headers;
+        int status;
+        enum record_auth auth; /* of what was kept with 413 */
+    } senders[] = {
+        { WEBHOOK, SIGNED, 413, AUTH_SIGNATURE_FIRST },
+        { WEBHOOK, TOKEN "X-Signature: 00\r\n", 413, AUTH_TOKEN },
+        { WEBHOOK, "X-Signature: 0123456789012345678901234567890123456789\r\n", 503, 0 },
+        { WEBHOOK, "X-Backstitch-Signature: t=1,v1=00\r\n", 503, 0 },
+        { WEBHOOK, "Authorization: Bearer no\r\n", 503, 0 },
+        { "POST /webhook/strict", TOKEN, 503, 0 },
+        { "POST /webhook/strict", TOKEN SIGNED, 413, AUTH_TOKEN },
+        { "POST /webhook/open", "", 413, AUTH_NONE },
+        { "POST /v1/batch", KEY, 413, AUTH_KEY },
+    };
+    struct bench *b = *state;
+    struct buf body = { 0 };
+    buf_add_cstr(&body, "[" TRACK);
+    memset(buf_reserve(&body, MAX_BODY_BYTES), ' ', MAX_BODY_BYTES);
+    body.len += MAX_BODY_BYTES;
+    buf_add_char(&body, ']');
+    for (size_t i = 0; i < sizeof senders / sizeof senders[0]; i++) {
+        fake_durable_reset(b->durable, FAKE_KEEPS);
+        int status = exchange(b, senders[i].line, senders[i].headers, buf_view(&body));
+        assert_int_equal(status, senders[i].status);
+        assert_int_equal(b->durable->count, status == 413 ? 1 : 0);
+        if (status == 413) {
+            assert_int_equal(b->durable->records[0].auth, senders[i].auth);
+        }
+    }
+    buf_release(&body);
+}
+
+static void test_what_is_thrown_away_holds_no_budget(void **state)
+{
+    struct bench *b = *state;
+    struct http_client c;
+    struct http_answer a = { 0 };
+    struct buf part = { 0 };
+    http_client_open(&c, http_server_port(b->server));
+    http_client_send(&c, "POST /webhook/shop HTTP/1.1\r\nHost: x\r\n" TOKEN
+                         "Content-Length: 9000000\r\n\r\n");
+    assert_true(http_client_try_send(&c, padded(&part, REJECT_KEPT_BYTES + 1)));
+    assert_true(http_client_receive(&c, true, &a)); /* the rest is still awaited */
+    assert_int_equal(a.status, 413);
+    assert_int_equal(budget_used(&b->budget), 0);
+    http_answer_release(&a);
+    http_client_close(&c);
+    buf_release(&part);
+}
+
+static void test_metrics_of_browsers_keep_their_connection(void **state)
+{
+    struct bench *b = *state;
+    struct http_client c;
+    http_client_open(&c, http_server_port(b->server));
+    for (int i = 0; i < 3; i++) {
+        struct http_answer a = { 0 };
+        http_client_send(&c, "POST /v1/m HTTP/1.1\r\nHost: x\r\nContent-Length: "
+                             "13\r\n\r\n{\"series\":[]}");
+        assert_true(http_client_receive(&c, true, &a));
+        assert_int_equal(a.status, 200);
+        http_answer_release(&a);
+    }
+    http_client_close(&c);
+}
+
 static void test_an_event_over_its_limit_is_cut_and_its_neighbours_are_not(void **state)
 {
     struct bench *b = *state;
@@ -409,6 +531,22 @@ static void test_a_batch_context_over_its_limit_is_refused_and_kept(void **state
     buf_release(&found);
 }
 
+static void test_a_batch_context_of_too_many_keys_is_too_large_first_of_all(void **state)
+{
+    struct bench *b = *state;
+    struct buf body = { 0 };
+    struct buf found = { 0 };
+    buf_add_cstr(&body, "{\"batch\":[" TRACK "],\"context\":{\"a\":1");
+    for (int i = 0; i < JSON_MAX_KEYS; i++) {
+        buf_printf(&body, ",\"k%d\":1", i);
+    }
+    buf_add_cstr(&body, "}}");
+    assert_int_equal(exchange(b, "POST /v1/batch", KEY, buf_view(&body)), 413);
+    assert_string_equal(kept(b, &found), "rejected:context too large");
+    buf_release(&body);
+    buf_release(&found);
+}
+
 static void test_above_the_rate_of_a_source_429_answers(void **state)
 {
     struct bench *b = *state;
@@ -435,6 +573,11 @@ static void test_a_request_of_very_many_events_is_accepted_whole(void **state)
     assert_int_equal(exchange(b, WEBHOOK, TOKEN, buf_view(&body)), 503);
     assert_true(b->durable->count < FAKE_DURABLE_MAX / 2);
     assert_int_equal(b->durable->waits[DELIVERY_PENDING], 1);
+    /* Late by its own size, it tells nothing of Kafka. */
+    fake_durable_reset(b->durable, FAKE_IS_LATE);
+    b->options.request_deadline_ms = ACK_TIMEOUT_MS / 4;
+    assert_int_equal(exchange(b, WEBHOOK, TOKEN, buf_view(&body)), 503);
+    assert_int_equal(b->durable->waits[DELIVERY_PENDING], 0);
     buf_release(&body);
 }
 
@@ -455,13 +598,19 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_BENCH(test_each_request_gets_its_status_and_leaves_its_records),
         WITH_BENCH(test_what_is_not_durable_is_never_acknowledged),
+        WITH_BENCH(test_only_what_is_stored_asks_to_be_admitted),
         WITH_BENCH(test_an_empty_batch_tells_nothing_of_kafka),
         WITH_BENCH(test_a_record_carries_what_is_known_of_its_arrival),
         WITH_BENCH(test_members_of_a_batch_that_are_no_objects_are_left_out),
+        WITH_BENCH(test_a_body_that_cannot_be_split_is_kept_with_where_and_why),
         WITH_BENCH(test_the_strongest_credential_is_noted),
         WITH_BENCH(test_a_body_may_be_large_when_its_sender_is_known),
+        WITH_BENCH(test_a_body_that_is_too_large_is_kept_for_a_proven_sender_alone),
+        WITH_BENCH(test_what_is_thrown_away_holds_no_budget),
+        WITH_BENCH(test_metrics_of_browsers_keep_their_connection),
         WITH_BENCH(test_an_event_over_its_limit_is_cut_and_its_neighbours_are_not),
         WITH_BENCH(test_a_batch_context_over_its_limit_is_refused_and_kept),
+        WITH_BENCH(test_a_batch_context_of_too_many_keys_is_too_large_first_of_all),
         WITH_BENCH(test_above_the_rate_of_a_source_429_answers),
         WITH_BENCH(test_a_request_of_very_many_events_is_accepted_whole),
         WITH_BENCH(test_above_the_budget_503_answers),

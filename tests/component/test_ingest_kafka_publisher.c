@@ -217,7 +217,9 @@ static void test_after_three_time_outs_requests_are_refused_until_one_passes(voi
         assert_true(b->port.admit(b->port.context, &err));
         assert_int_equal(publish(b, 1, 50), DELIVERY_PENDING);
     }
+    assert_true(b->port.would_admit(b->port.context));
     assert_true(b->port.admit(b->port.context, &err)); /* the one of this second */
+    assert_false(b->port.would_admit(b->port.context));
     assert_false(b->port.admit(b->port.context, &err));
     assert_int_equal(err.class, ERROR_BUSY);
     mock_kafka_set_up(b->kafka);

@@ -19,9 +19,16 @@ void fake_durable_free(struct fake_durable *f)
     free(f);
 }
 
+static bool would_admit(void *context)
+{
+    const struct fake_durable *f = context;
+    return f->mode != FAKE_IS_AWAY;
+}
+
 static bool admit(void *context, struct error *err)
 {
     struct fake_durable *f = context;
+    f->admissions++;
     return f->mode != FAKE_IS_AWAY ||
            error_set(err, ERROR_BUSY, ERROR_FROM_SELF, NULL, "away");
 }
@@ -70,7 +77,11 @@ static void waited(void *context, enum delivery_state state)
 
 struct durable fake_durable_port(struct fake_durable *f)
 {
-    struct durable port = { .context = f, .admit = admit, .put = put, .waited = waited };
+    struct durable port = { .context = f,
+                            .would_admit = would_admit,
+                            .admit = admit,
+                            .put = put,
+                            .waited = waited };
     return port;
 }
 
@@ -79,6 +90,7 @@ void fake_durable_reset(struct fake_durable *f, enum fake_durable_mode mode)
     fake_durable_end_all(f, false);
     pthread_mutex_lock(&f->lock);
     f->count = 0;
+    f->admissions = 0;
     f->mode = mode;
     arena_reset(&f->arena);
     memset(f->waits, 0, sizeof f->waits);

@@ -16,7 +16,7 @@ enum fake_durable_mode {
     FAKE_IS_LATE, /* ends nothing until fake_durable_end_all */
     FAKE_FAILS,   /* each ends as not durable */
     FAKE_IS_FULL, /* put refuses */
-    FAKE_IS_AWAY, /* admit refuses */
+    FAKE_IS_AWAY, /* would_admit and admit refuse */
 };
 
 #define FAKE_DURABLE_MAX 10000
@@ -29,7 +29,8 @@ struct fake_durable {
     size_t count;
     struct delivery *open[FAKE_DURABLE_MAX];
     size_t open_count;
-    unsigned waits[3]; /* calls of `waited`, by enum delivery_state */
+    _Atomic unsigned admissions; /* calls of `admit` */
+    unsigned waits[3];           /* calls of `waited`, by enum delivery_state */
 };
 
 /* On the heap; freed by fake_durable_free, with nothing left open. */

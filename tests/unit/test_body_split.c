@@ -90,6 +90,13 @@ static void test_a_body_gives_its_events_exactly_as_they_were_sent(void **state)
         { "{\"batch\":[{\"a\":1}],\"sentAt\":\"x\"}", BODY_ENVELOPE, "{\"a\":1}|" },
         { "{\"b\\u0061tch\":[{\"a\":1}]}", BODY_ENVELOPE, "{\"a\":1}|" },
         { "{\"batch\":[{\"json\":{\"a\":1}}]}", BODY_ENVELOPE, "{\"json\":{\"a\":1}}|" },
+        /* An event may have a `batch` of its own. */
+        { "{\"type\":\"track\",\"batch\":[1]}", BODY_SINGLE,
+          "{\"type\":\"track\",\"batch\":[1]}|" },
+        { "{\"batch\":[],\"batch\":[1],\"t\\u0079pe\":\"page\"}", BODY_SINGLE,
+          "{\"batch\":[],\"batch\":[1],\"t\\u0079pe\":\"page\"}|" },
+        { "{\"batch\":[{}],\"type\":\"batch\"}", BODY_ENVELOPE, "{}|" },
+        { "{\"batch\":[{}],\"type\":null}", BODY_ENVELOPE, "{}|" },
     };
     struct bench *b = *state;
     struct buf events = { 0 };
@@ -170,6 +177,29 @@ static void test_the_envelope_speaks_for_all_events(void **state)
     assert_true(view_equal_cstr(b->split.integrations, "{\"All\":true}"));
     assert_true(view_equal_cstr(b->split.sent_at, "2026-01-02T03:04:05Z!"));
     assert_true(view_equal_cstr(b->split.write_key, "k1"));
+}
+
+static void test_the_first_event_is_found_in_a_beginning(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *beginning, *first;
+    } rows[] = {
+        { "[{\"a\":1},{\"b\"", "{\"a\":1}" },
+        { " [ {\"json\":{\"a\":1}} , ", "{\"a\":1}" },
+        { "[{\"a\":[1,", "" },
+        { "[{\"json\":{\"a\":1}", "" },
+        { "[1", "" },
+        { "[\"{}\",", "" },
+        { "[", "" },
+        { "", "" },
+        { "{\"batch\":[{}],", "" },
+        { "x", "" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct view first = body_split_first_of(view_cstr(rows[i].beginning));
+        assert_true(view_equal_cstr(first, rows[i].first));
+    }
 }
 
 static void test_a_single_event_has_no_envelope(void **state)
@@ -267,6 +297,7 @@ int main(void)
         cmocka_unit_test(test_a_bad_element_is_rejected_alone),
         cmocka_unit_test(test_a_body_that_cannot_be_split_says_why_and_where),
         cmocka_unit_test(test_the_envelope_speaks_for_all_events),
+        cmocka_unit_test(test_the_first_event_is_found_in_a_beginning),
         cmocka_unit_test(test_a_single_event_has_no_envelope),
         cmocka_unit_test(test_the_write_key_is_the_envelopes_or_the_first_events),
         cmocka_unit_test(

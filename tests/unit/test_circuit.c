@@ -44,6 +44,19 @@ static void test_one_request_a_second_is_tried_while_it_is_open(void **state)
     assert_int_equal(admitted, 10);
 }
 
+static void test_asking_alone_does_not_use_up_the_try(void **state)
+{
+    (void)state;
+    struct circuit c = { 0 };
+    assert_true(circuit_would_admit(&c, 5000));
+    open_circuit(&c);
+    assert_true(circuit_would_admit(&c, 5000));
+    assert_true(circuit_would_admit(&c, 5000));
+    assert_true(circuit_admits(&c, 5000));
+    assert_false(circuit_would_admit(&c, 5999));
+    assert_true(circuit_would_admit(&c, 6000));
+}
+
 static void test_one_success_closes_it(void **state)
 {
     (void)state;
@@ -61,6 +74,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_it_opens_after_three_time_outs_in_a_row),
         cmocka_unit_test(test_one_request_a_second_is_tried_while_it_is_open),
+        cmocka_unit_test(test_asking_alone_does_not_use_up_the_try),
         cmocka_unit_test(test_one_success_closes_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

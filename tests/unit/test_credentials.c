@@ -190,8 +190,7 @@ struct judge_case {
     int64_t age_ms;
 };
 
-static enum credentials_verdict judge(const struct source *source,
-                                      const struct judge_case *c, enum record_auth *auth)
+static struct credentials read_case(const struct judge_case *c)
 {
     struct credentials given;
     struct credentials_head head = { .is_webhook = true,
@@ -199,6 +198,13 @@ static enum credentials_verdict judge(const struct source *source,
                                      .signature = view_cstr(c->signature),
                                      .backstitch_signature = view_cstr(c->ours) };
     credentials_parse(&head, &given);
+    return given;
+}
+
+static enum credentials_verdict judge(const struct source *source,
+                                      const struct judge_case *c, enum record_auth *auth)
+{
+    struct credentials given = read_case(c);
     return credentials_judge(source, &given, view_cstr(c->body), view_cstr(c->first),
                              NOW_MS + c->age_ms, auth);
 }
@@ -354,6 +360,41 @@ static void test_an_empty_token_or_secret_opens_nothing(void **state)
     check_judge(&source, &cases[1], 1);
 }
 
+/* Of a body that is too large: a signature over what was not read proves nothing. */
+static void test_a_beginning_is_judged_by_its_first_event_alone(void **state)
+{
+    (void)state;
+    static const struct judge_case cases[] = {
+        { REQUIRE_ANY, NULL, SIGNATURE_E1, NULL, NULL, E1, CREDENTIALS_OK,
+          AUTH_SIGNATURE_FIRST, 0 },
+        { REQUIRE_ANY, NULL, SIGNATURE_E1, NULL, NULL, E2,
+          CREDENTIALS_UNCHECKED_SIGNATURE, AUTH_NONE, 0 },
+        { REQUIRE_ANY, NULL, SIGNATURE_E1, NULL, NULL, NULL,
+          CREDENTIALS_UNCHECKED_SIGNATURE, AUTH_NONE, 0 },
+        { REQUIRE_ANY, NULL, NULL, OURS, NULL, E1, CREDENTIALS_UNCHECKED_SIGNATURE,
+          AUTH_NONE, 0 },
+        { REQUIRE_ANY, "token-1", NO_SIGNATURE, NULL, NULL, E1, CREDENTIALS_OK,
+          AUTH_TOKEN, 0 },
+        { REQUIRE_ANY, "x", NULL, NULL, NULL, E1, CREDENTIALS_WRONG_TOKEN, AUTH_NONE, 0 },
+        { REQUIRE_ANY, NULL, NULL, NULL, NULL, E1, CREDENTIALS_MISSING, AUTH_NONE, 0 },
+        { REQUIRE_ALL, "token-1", NULL, NULL, NULL, E1, CREDENTIALS_MISSING, AUTH_NONE,
+          0 },
+        { REQUIRE_ALL, "token-1", SIGNATURE_E1, NULL, NULL, E1, CREDENTIALS_OK,
+          AUTH_TOKEN, 0 },
+        { REQUIRE_NONE, NULL, NULL, NULL, NULL, E1, CREDENTIALS_OK, AUTH_NONE, 0 },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct judge_case *c = &cases[i];
+        struct source source = both(c->require);
+        struct credentials given = read_case(c);
+        enum record_auth auth = AUTH_NONE;
+        assert_int_equal(
+            credentials_judge_beginning(&source, &given, view_cstr(c->first), &auth),
+            c->verdict);
+        assert_int_equal(auth, c->auth);
+    }
+}
+
 static void test_only_a_signature_beside_a_secret_may_sign(void **state)
 {
     (void)state;
@@ -380,6 +421,7 @@ int main(void)
         cmocka_unit_test(test_what_else_a_source_may_require),
         cmocka_unit_test(test_sources_without_tokens_or_secrets),
         cmocka_unit_test(test_an_empty_token_or_secret_opens_nothing),
+        cmocka_unit_test(test_a_beginning_is_judged_by_its_first_event_alone),
         cmocka_unit_test(test_only_a_signature_beside_a_secret_may_sign),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
