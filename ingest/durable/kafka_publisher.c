@@ -153,6 +153,19 @@ static bool admit(void *context, struct error *err)
                      "Kafka does not acknowledge: try again later");
 }
 
+/* One late acknowledgement is no outage: those that waited since before its end would
+ * each begin a new one. */
+static void ack_timed_out(struct kafka_publisher *p)
+{
+    static const int code = RD_KAFKA_RESP_ERR__TIMED_OUT;
+    circuit_timed_out(&p->circuit);
+    if (circuit_is_open(&p->circuit)) {
+        outage_begins(p, code, "waiting for the acknowledgement");
+    } else {
+        ingest_metrics_kafka_error(p->setup.metrics, rd_kafka_err2name(code));
+    }
+}
+
 static void waited(void *context, enum delivery_state state)
 {
     struct kafka_publisher *p = context;
@@ -161,8 +174,7 @@ static void waited(void *context, enum delivery_state state)
         circuit_succeeded(&p->circuit);
         break;
     case DELIVERY_PENDING:
-        circuit_timed_out(&p->circuit);
-        outage_begins(p, RD_KAFKA_RESP_ERR__TIMED_OUT, "waiting for the acknowledgement");
+        ack_timed_out(p);
         break;
     case DELIVERY_FAILED:
         break; /* told by its report */
