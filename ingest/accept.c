@@ -18,7 +18,7 @@
 /* Who has not shown who he is may send this much (SDK batches are at most 500 KB:
  * senders.md, 2.1). */
 #define STRANGER_BODY_BYTES (1u << 20)
-#define MESSAGE_BYTES (BODY_EVENT_DETAIL_BYTES + 64) /* a reason and its detail */
+#define MESSAGE_BYTES (ERROR_TEXT_BYTES + 64) /* a reason and where it was found */
 
 struct accept {
     struct accept_setup setup;
@@ -129,9 +129,8 @@ static bool read_body(struct visit *v)
 }
 
 /* A form's text begins with neither brace nor bracket: those are percent-encoded. What
- * does is JSON in spite of its header, as batches of such a mapping are
- * (senders.md, 1.5).
- */
+ * does is JSON in spite of its header, as batches of such a mapping are (senders.md,
+ * 1.5). */
 static bool is_form(const struct visit *v, struct view body)
 {
     struct view type;
