@@ -94,6 +94,7 @@ static void test_the_consumer_commits_nothing_by_itself(void **state)
         { "session.timeout.ms", "10000" },
         { "heartbeat.interval.ms", "3000" },
         { "queued.max.messages.kbytes", "131072" },
+        { "queued.min.messages", "4000" },
         { "group.id", "g" },
     };
     CHECK(KAFKA_CONSUMER, expected);
