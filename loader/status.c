@@ -1,5 +1,5 @@
-/* status: the `status` command: each partition's position, log end, lag and owner, from
- * PostgreSQL and Kafka: any host shows the whole. */
+/* status: the `status` command: each partition's position, log end, lag and owner (who
+ * moved its position last), from PostgreSQL and Kafka: any host shows the whole. */
 #include "loader/commands.h"
 #include "loader/kafka/log_bounds.h"
 #include "loader/options.h"
@@ -87,7 +87,7 @@ static void print(const struct command_call *call, const struct log_bounds *log,
     int64_t lag = 0;
     if (!call->json) {
         printf("%-24s %9s %12s %12s %10s  %-28s %s\n", "topic", "partition", "position",
-               "log end", "lag", "owner", "loaded at");
+               "log end", "lag", "last loaded by", "at");
     }
     for (size_t i = 0; i < log->count; i++) {
         struct line l = { .log = &log->partitions[i] };
