@@ -1,6 +1,7 @@
 /* names: what it prints is what the mapping does. */
 #include "loader/commands.h"
 #include "loader/mapping/column_name.h"
+#include "loader/options.h"
 
 #include "tests/support/capture.h"
 #include "tests/support/contains.h"
@@ -28,7 +29,10 @@ static int call_names(const void *context)
     char path[256];
     char *args[] = { path, NULL };
     snprintf(path, sizeof path, "%s", c->path);
-    const struct command_call call = { .args = args, .arg_count = 1, .json = c->json };
+    const struct loader_options options = { .ignore_paths = "integrations,a.b" };
+    const struct command_call call = {
+        .config = &options, .args = args, .arg_count = 1, .json = c->json
+    };
     return command_names(&call);
 }
 
@@ -53,6 +57,17 @@ static void test_a_path_is_shown_as_typed_with_its_column(void **state)
         "[{\"path\":\"properties.Order ID\",\"column\":\"properties__order_id\"");
 }
 
+static void test_an_ignored_path_has_no_column(void **state)
+{
+    (void)state;
+    assert_prints("integrations", false, "integrations -> no column  (");
+    assert_prints("integrations.All", true,
+                  "[{\"path\":\"integrations.All\",\"column\":null,");
+    assert_prints("a.b", false, "a.b -> no column");
+    assert_prints("a.bc", false, "a.bc -> a__bc");
+    assert_prints("a", false, "a -> a");
+}
+
 /* The mark at the end of a cut name is made from the whole dotted path. */
 static void test_a_cut_name_has_the_mark_that_the_mapping_gives_it(void **state)
 {
@@ -74,6 +89,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_path_is_shown_as_typed_with_its_column),
+        cmocka_unit_test(test_an_ignored_path_has_no_column),
         cmocka_unit_test(test_a_cut_name_has_the_mark_that_the_mapping_gives_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
