@@ -74,14 +74,19 @@ def stat_fields(pid: int) -> list[str]:
         return []
 
 
-def cpu_seconds(pid: int, with_children: bool = False) -> float:
-    """User and system time so far. With children: of those that run, too, and of those that have ended."""
-    fields = stat_fields(pid)
-    if not fields:
-        return 0.0
-    ticks = sum(int(field) for field in fields[11 : 15 if with_children else 13])
-    own = ticks / TICKS_PER_SECOND
-    return own + sum(cpu_seconds(child) for child in children(pid)) if with_children else own
+def cpu_seconds(pid: int) -> float:
+    """User and system time so far, without children."""
+    return sum(int(field) for field in stat_fields(pid)[11:13]) / TICKS_PER_SECOND
+
+
+def cpu_seconds_of_family(pid: int) -> float:
+    """With its children: those that run and those that have ended. One that ends while we count would be missed, or
+    counted twice: then we count again."""
+    while True:
+        before = stat_fields(pid)[11:15]
+        running = sum(cpu_seconds(child) for child in children(pid))
+        if stat_fields(pid)[13:15] == before[2:]:
+            return sum(int(field) for field in before) / TICKS_PER_SECOND + running
 
 
 def children(pid: int) -> Iterator[int]:
@@ -152,7 +157,7 @@ def run_loader(stack: Stack, database: Database, log: Path) -> Run:
     postmaster = stack.pid("postgres")
     loaded(database)  # the session of our own is open, and its catalogue is warm
     database.query("CHECKPOINT")
-    postgres_before = cpu_seconds(postmaster, with_children=True)
+    postgres_before = cpu_seconds_of_family(postmaster)
     start = time.monotonic()
     first_after, first_rows = 0.0, 0
     with stack.another_loader(log, database.url, GROUP) as loader:
@@ -164,7 +169,7 @@ def run_loader(stack: Stack, database: Database, log: Path) -> Run:
             time.sleep(POLL_SECONDS)
         seconds = time.monotonic() - start
         own, rss = cpu_seconds(loader.pid), rss_peak_mb(loader.pid)
-        postgres = cpu_seconds(postmaster, with_children=True) - postgres_before
+        postgres = cpu_seconds_of_family(postmaster) - postgres_before
         loader.stop()
     per_100k = 100_000 / GIVEN.rows
     steady = (GIVEN.rows - first_rows) / (seconds - first_after) if first_rows else 0.0
@@ -180,14 +185,14 @@ def run_copy(stack: Stack, database: Database, table: str, rows: Path) -> Run:
     postmaster = stack.pid("postgres")
     database.query(f"CREATE TABLE public.copied (LIKE {table} INCLUDING ALL)")
     database.query("CHECKPOINT")
-    postgres_before = cpu_seconds(postmaster, with_children=True)
+    postgres_before = cpu_seconds_of_family(postmaster)
     start = time.monotonic()
     client = subprocess.Popen(psql(database.url, SESSION, rf"\copy public.copied FROM '{rows}'"), env=clean_environment())
     _, status, usage = os.wait4(client.pid, 0)
     seconds = time.monotonic() - start
     client.returncode = os.waitstatus_to_exitcode(status)
     assert client.returncode == 0, "psql failed"
-    postgres = cpu_seconds(postmaster, with_children=True) - postgres_before
+    postgres = cpu_seconds_of_family(postmaster) - postgres_before
     assert database.count("public", "copied") == GIVEN.rows
     per_100k = 100_000 / GIVEN.rows
     return Run(seconds, GIVEN.rows / seconds, (usage.ru_utime + usage.ru_stime) * per_100k, postgres * per_100k,
