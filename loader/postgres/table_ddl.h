@@ -1,9 +1,10 @@
 /* table_ddl: makes schemas, tables and columns that a plan adds.
  *
  * In a transaction of its own, before and outside of the load (an INSERT and an ALTER in
- * one transaction deadlock), under one advisory lock per schema for all loaders, with a
- * short lock_timeout, so that nobody queues behind us for long (performance.md, 2.4).
- * Only ever adds.
+ * one transaction deadlock), under the schema's advisory lock, which loads hold shared:
+ * our own loads are waited for and held back; others who hold the table only for a short
+ * lock_timeout, so that nobody queues behind us for long (performance.md, 2.4). Only ever
+ * adds.
  */
 #ifndef LOADER_POSTGRES_TABLE_DDL_H
 #define LOADER_POSTGRES_TABLE_DDL_H
