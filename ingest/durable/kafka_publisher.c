@@ -2,7 +2,7 @@
 
 #include "ingest/durable/circuit.h"
 #include "ingest/durable/kafka_producer.h"
-#include "ingest/event/event_record.h"
+#include "ingest/events/event_record.h"
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"

@@ -15,9 +15,10 @@
 #ifndef INGEST_DURABLE_KAFKA_PUBLISHER_H
 #define INGEST_DURABLE_KAFKA_PUBLISHER_H
 
-#include "ingest/budget.h"
 #include "ingest/durable/durable.h"
-#include "ingest/ingest_metrics.h"
+#include "ingest/request/ingest_metrics.h"
+
+#include "common/base/budget.h"
 
 struct kafka_publisher;
 

@@ -8,9 +8,9 @@
 #ifndef INGEST_HTTP_BODY_H
 #define INGEST_HTTP_BODY_H
 
-#include "ingest/budget.h"
 #include "ingest/http/http_exchange.h"
 
+#include "common/base/budget.h"
 #include "common/base/buf.h"
 
 enum body_result {

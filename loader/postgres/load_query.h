@@ -10,7 +10,7 @@
 #ifndef LOADER_POSTGRES_LOAD_QUERY_H
 #define LOADER_POSTGRES_LOAD_QUERY_H
 
-#include "loader/batch.h"
+#include "loader/load/batch.h"
 #include "loader/postgres/positions.h"
 
 #include "common/base/buf.h"

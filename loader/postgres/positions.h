@@ -5,7 +5,7 @@
 #define LOADER_POSTGRES_POSITIONS_H
 
 #include "loader/postgres/connection.h"
-#include "loader/sink.h"
+#include "loader/postgres/sink.h"
 
 /* Whose positions: the keys beside topic and partition. */
 struct positions_key {

@@ -6,7 +6,7 @@
 #ifndef LOADER_POSTGRES_POSTGRES_SINK_H
 #define LOADER_POSTGRES_POSTGRES_SINK_H
 
-#include "loader/sink.h"
+#include "loader/postgres/sink.h"
 
 struct postgres_sink_setup {
     const char *database_url; /* NULL: libpq's defaults */

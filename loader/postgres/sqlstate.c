@@ -1,7 +1,7 @@
 /* sqlstate: what a failure of PostgreSQL means for the loader, by its SQLSTATE
  * (reliability.md, 3.3). A code that is not listed is our bug: it stops the partition and
  * rejects nothing. */
-#include "loader/sink.h"
+#include "loader/postgres/sink.h"
 
 #include <string.h>
 

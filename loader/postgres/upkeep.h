@@ -8,7 +8,7 @@
 #ifndef LOADER_POSTGRES_UPKEEP_H
 #define LOADER_POSTGRES_UPKEEP_H
 
-#include "loader/batch.h"
+#include "loader/load/batch.h"
 #include "loader/postgres/connection.h"
 
 struct upkeep_source {

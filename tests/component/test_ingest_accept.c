@@ -1,6 +1,6 @@
 /* From a request to its answer and its records: real civetweb, real registry, a fake
  * durable port. The rows of the table of status codes (reliability.md, 3.1). */
-#include "ingest/accept.h"
+#include "ingest/request/accept.h"
 
 #include "tests/support/fake_durable.h"
 #include "tests/support/http_client.h"

@@ -7,7 +7,7 @@
 #ifndef TESTS_SUPPORT_FAKE_SINK_H
 #define TESTS_SUPPORT_FAKE_SINK_H
 
-#include "loader/sink.h"
+#include "loader/postgres/sink.h"
 
 #include "common/base/buf.h"
 

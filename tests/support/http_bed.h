@@ -13,10 +13,11 @@
 #ifndef TESTS_SUPPORT_HTTP_BED_H
 #define TESTS_SUPPORT_HTTP_BED_H
 
-#include "ingest/budget.h"
 #include "ingest/http/http_server.h"
 
 #include "tests/support/http_client.h"
+
+#include "common/base/budget.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,7 +1,7 @@
 /* From a body to its events: shapes, envelopes, wrapped batches, and what cannot be
  * split.
  */
-#include "ingest/event/body_split.h"
+#include "ingest/events/body_split.h"
 
 #include "common/base/buf.h"
 #include "common/base/mem.h"

@@ -1,7 +1,7 @@
 /* Bodies that are not what they should be: every one of tests/data/malformed, every cut
  * of a good one, and those that end where a reader would like to go on. Each is copied
  * into memory of its exact size, so that the address sanitizer sees a byte too many. */
-#include "ingest/event/body_split.h"
+#include "ingest/events/body_split.h"
 
 #include "common/base/buf.h"
 

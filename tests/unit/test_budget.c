@@ -1,5 +1,5 @@
 /* The bound on bytes under way holds to the byte, under threads too. */
-#include "ingest/budget.h"
+#include "common/base/budget.h"
 
 #include <pthread.h>
 #include <setjmp.h>

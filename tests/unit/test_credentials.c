@@ -1,6 +1,6 @@
 /* What counts as a credential, and which requests it opens (interface.md, section 3;
  * architecture.md, section 7). */
-#include "ingest/credentials.h"
+#include "ingest/request/credentials.h"
 
 #include "common/base/buf.h"
 

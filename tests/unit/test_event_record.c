@@ -1,5 +1,5 @@
 /* From an event and its request's facts to the record that Kafka keeps. */
-#include "ingest/event/event_record.h"
+#include "ingest/events/event_record.h"
 
 #include "common/base/mem.h"
 

@@ -1,6 +1,6 @@
 /* The loader's configuration: what is refused before anything connects, and that a
  * refusal shows no password. */
-#include "loader/options.h"
+#include "loader/commands/options.h"
 
 #include "tests/support/contains.h"
 

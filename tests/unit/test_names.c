@@ -1,7 +1,7 @@
 /* names: what it prints is what the mapping does. */
-#include "loader/commands.h"
+#include "loader/commands/commands.h"
+#include "loader/commands/options.h"
 #include "loader/mapping/column_name.h"
-#include "loader/options.h"
 
 #include "tests/support/capture.h"
 #include "tests/support/contains.h"

@@ -1,5 +1,5 @@
 /* The assigned partitions: which record is taken, skipped, or looked back for. */
-#include "loader/partitions.h"
+#include "loader/consume/partitions.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* The driver of a batch against a database in memory that fails as told: what is loaded,
  * what is rejected, what is tried again. */
-#include "loader/pipeline.h"
+#include "loader/load/pipeline.h"
 
 #include "tests/support/fake_sink.h"
 

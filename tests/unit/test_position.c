@@ -1,5 +1,5 @@
 /* Where loading begins: every combination that database, log and group can produce. */
-#include "loader/position.h"
+#include "loader/consume/position.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* Whose word on the sender's address is believed. */
-#include "ingest/proxies.h"
+#include "ingest/request/proxies.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

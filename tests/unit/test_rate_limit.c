@@ -1,5 +1,5 @@
 /* Events a second by source, and lines a minute by refusal. */
-#include "ingest/rate_limit.h"
+#include "ingest/request/rate_limit.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* The answers are what each sender can read (senders.md, 2.2), and nothing of a request
  * gets into their head unexamined. */
-#include "ingest/http/reply.h"
+#include "ingest/request/reply.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

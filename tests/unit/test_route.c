@@ -1,5 +1,5 @@
 /* Which request lines are ours, as interface.md, section 3 lists them. */
-#include "ingest/http/route.h"
+#include "ingest/request/route.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* Signatures are checked over raw bytes, strictly (vectors: senders.md, 1.4). */
-#include "ingest/signature.h"
+#include "ingest/request/signature.h"
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>

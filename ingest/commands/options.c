@@ -1,0 +1,146 @@
+#include "ingest/commands/options.h"
+
+#include "ingest/request/proxies.h"
+
+#include "common/contract/event_type.h"
+#include "common/service/process_options.h"
+
+#include <stddef.h>
+#include <unistd.h>
+
+/* A thread waits for its request's acknowledgement, so their number bounds the requests a
+ * second (performance.md, 0); beyond 512 nothing was gained. Each costs about 100 KB of
+ * stack and buffers. */
+#define MAX_THREADS 512
+#define MIN_THREADS 64
+#define BYTES_PER_THREAD (1u << 20)
+
+#define AT(member) offsetof(struct ingest_options, member)
+
+static const struct option options[] = {
+    PROCESS_OPTIONS,
+    { .env = "INGEST_LISTEN",
+      .type = OPTION_LISTEN,
+      .offset = AT(listen),
+      .fallback = "0.0.0.0:8080",
+      .help = "address that receives events" },
+    { .env = "INGEST_ADMIN_LISTEN",
+      .type = OPTION_LISTEN,
+      .offset = AT(admin_listen),
+      .fallback = "127.0.0.1:8081",
+      .help = "address of /healthz, /readyz and /metrics" },
+    { .env = "INGEST_SOURCES_FILE",
+      .type = OPTION_TEXT,
+      .offset = AT(sources_file),
+      .fallback = "sources.json",
+      .is_required = true,
+      .value_name = "FILE",
+      .help = "the source registry; changes are noticed while running" },
+    { .env = "INGEST_PUBLIC_URL",
+      .type = OPTION_TEXT,
+      .offset = AT(public_url),
+      .value_name = "URL",
+      .help = "the URL that senders use, for what source add prints" },
+    { .env = "INGEST_TRUSTED_PROXIES",
+      .type = OPTION_TEXT,
+      .offset = AT(trusted_proxies),
+      .value_name = "CIDR,..",
+      .help = "proxies whose X-Forwarded-For is believed" },
+    { .env = "INGEST_KAFKA_ACK_TIMEOUT",
+      .type = OPTION_DURATION,
+      .offset = AT(kafka_ack_timeout_ms),
+      .fallback = "1500ms",
+      .min = 1,
+      .max = 60000,
+      .help = "how long a request waits for Kafka's acknowledgement" },
+    { .env = "INGEST_REQUEST_DEADLINE",
+      .type = OPTION_DURATION,
+      .offset = AT(request_deadline_ms),
+      .fallback = "4s",
+      .min = 1,
+      .max = 60000,
+      .help = "longest time from a request's last byte to its answer" },
+    { .env = "INGEST_BODY_TIMEOUT",
+      .type = OPTION_DURATION,
+      .offset = AT(body_timeout_ms),
+      .fallback = "10s",
+      .min = 100,
+      .max = 600000,
+      .help = "longest time a request's body may take to come" },
+    { .env = "INGEST_MAX_BODY_BYTES",
+      .type = OPTION_SIZE,
+      .offset = AT(max_body_bytes),
+      .fallback = "20MiB",
+      .min = 1024,
+      .max = 1ULL << 30,
+      .help = "largest body, when its sender is known (else 1MiB)" },
+    { .env = "INGEST_MAX_EVENT_BYTES",
+      .type = OPTION_SIZE,
+      .offset = AT(max_event_bytes),
+      .fallback = "1MiB",
+      .min = 1024,
+      .max = 1ULL << 24,
+      .help = "largest event with its headers; the topics must take it" },
+    { .env = "INGEST_THREADS",
+      .type = OPTION_COUNT,
+      .offset = AT(threads),
+      .max = 10000,
+      .help = "request threads; unset: derived from memory, at most 512" },
+    { .env = "INGEST_MAX_INFLIGHT_BYTES",
+      .type = OPTION_SIZE,
+      .offset = AT(max_inflight_bytes),
+      .fallback = "256MiB",
+      .min = 1u << 20,
+      .max = 1ULL << 40,
+      .help = "bodies and records under way; above it requests get 503" },
+    { .env = "INGEST_DRAIN_DELAY",
+      .type = OPTION_DURATION,
+      .offset = AT(drain_delay_ms),
+      .fallback = "0s",
+      .max = 600000,
+      .help = "how long to go on serving after the signal to stop" },
+    { .env = "INGEST_SHUTDOWN_TIMEOUT",
+      .type = OPTION_DURATION,
+      .offset = AT(shutdown_timeout_ms),
+      .fallback = "25s",
+      .min = 1000,
+      .max = 600000,
+      .help = "longest time from the signal to stop to the end" },
+};
+
+const struct option_table ingest_option_table = {
+    .env_prefix = "INGEST_",
+    .options = options,
+    .count = sizeof options / sizeof options[0],
+};
+
+void ingest_options_check(const void *config, struct buf *mistakes)
+{
+    const struct ingest_options *o = config;
+    struct proxies proxies;
+    struct error err;
+    if (!topic_prefix_is_valid(o->topic_prefix)) {
+        buf_printf(mistakes,
+                   "KAFKA_TOPIC_PREFIX: '%s' is no part of a topic's name: use 1 to 200 "
+                   "letters, "
+                   "digits, '.', '_' or '-', for example segment\n",
+                   o->topic_prefix);
+    }
+    if (!proxies_parse(o->trusted_proxies, &proxies, &err)) {
+        buf_printf(mistakes, "INGEST_TRUSTED_PROXIES: %s\n", err.text);
+    }
+}
+
+unsigned ingest_options_threads(const struct ingest_options *o)
+{
+    if (o->threads > 0) {
+        return (unsigned)o->threads;
+    }
+    long pages = sysconf(_SC_PHYS_PAGES);
+    long page = sysconf(_SC_PAGESIZE);
+    uint64_t memory = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
+    uint64_t threads = memory / 8 / BYTES_PER_THREAD;
+    return threads > MAX_THREADS   ? MAX_THREADS
+           : threads < MIN_THREADS ? MIN_THREADS
+                                   : (unsigned)threads;
+}

@@ -1,0 +1,39 @@
+/* options: ingest's configuration: one struct, one table (interface.md, section 2). */
+#ifndef INGEST_COMMANDS_OPTIONS_H
+#define INGEST_COMMANDS_OPTIONS_H
+
+#include "common/service/command.h"
+
+#include <stdint.h>
+
+struct ingest_options {
+    char *kafka_brokers;
+    char *topic_prefix;
+    char *kafka_config_file;
+    unsigned log_level;  /* enum log_level */
+    unsigned log_format; /* enum log_format */
+    char *listen;
+    char *admin_listen;
+    char *sources_file;
+    char *public_url;      /* NULL: unknown */
+    char *trusted_proxies; /* CIDRs, comma-separated; NULL: none */
+    uint64_t kafka_ack_timeout_ms;
+    uint64_t request_deadline_ms; /* from the last body byte */
+    uint64_t body_timeout_ms;
+    uint64_t max_body_bytes;
+    uint64_t max_event_bytes;
+    uint64_t threads; /* 0: derived from memory */
+    uint64_t max_inflight_bytes;
+    uint64_t drain_delay_ms;
+    uint64_t shutdown_timeout_ms;
+};
+
+extern const struct option_table ingest_option_table;
+
+/* What no single option shows: appends mistakes. */
+void ingest_options_check(const void *config, struct buf *mistakes);
+
+/* The number of request threads: as configured, or derived from the machine's memory. */
+unsigned ingest_options_threads(const struct ingest_options *o);
+
+#endif

@@ -1,0 +1,186 @@
+#include "ingest/commands/serve.h"
+
+#include "ingest/durable/kafka_publisher.h"
+#include "ingest/request/accept.h"
+
+#include "common/base/clock.h"
+#include "common/service/admin.h"
+#include "common/service/log.h"
+#include "common/service/shutdown.h"
+
+#include <stdatomic.h>
+
+#define REFRESH_EVERY_MS 1000 /* how soon a changed registry is noticed */
+#define DRAIN_LOOK_MS 20
+#define FLUSH_SHARE 2 /* half of what is left of the shutdown timeout */
+
+/* What ingest is made of; each part is taken down only if it was built. */
+struct ingest {
+    const struct ingest_options *options;
+    struct ingest_metrics *metrics;
+    struct budget budget;
+    struct registry *registry;
+    struct kafka_publisher *publisher;
+    struct accept *accept;
+    struct http_server *server;
+    struct admin *admin;
+    _Atomic bool reload_failed;
+    _Atomic bool is_stopping;
+};
+
+static bool is_ready(void *context, const char **out_reason)
+{
+    struct ingest *in = context;
+    *out_reason = "stopping";
+    return !atomic_load(&in->is_stopping);
+}
+
+static void refresh_metrics(void *context)
+{
+    struct ingest *in = context;
+    struct ingest_state state = { .inflight_requests = http_server_busy(in->server),
+                                  .inflight_bytes = budget_used(&in->budget),
+                                  .kafka_queue = kafka_publisher_queued(in->publisher),
+                                  .has_reload_failed = atomic_load(&in->reload_failed) };
+    ingest_metrics_state(in->metrics, &state);
+}
+
+/* ---- building ---- */
+
+static bool open_publisher(struct ingest *in, struct error *err)
+{
+    struct kafka_publisher_setup setup = { .brokers = in->options->kafka_brokers,
+                                           .config_file = in->options->kafka_config_file,
+                                           .topic_prefix = in->options->topic_prefix,
+                                           .budget = &in->budget,
+                                           .metrics = in->metrics };
+    return kafka_publisher_open(&setup, &in->publisher, err);
+}
+
+static bool start_server(struct ingest *in, struct error *err)
+{
+    struct accept_setup accept = { .options = in->options,
+                                   .registry = in->registry,
+                                   .durable = kafka_publisher_port(in->publisher),
+                                   .budget = &in->budget,
+                                   .metrics = in->metrics };
+    in->accept = accept_new(&accept);
+    struct http_server_setup setup = { .listen = in->options->listen,
+                                       .threads = ingest_options_threads(in->options),
+                                       .read_timeout_ms = in->options->body_timeout_ms,
+                                       .handle = accept_handle,
+                                       .context = in->accept,
+                                       .new_worker = accept_new_worker,
+                                       .free_worker = accept_free_worker };
+    return http_server_start(&setup, &in->server, err);
+}
+
+static bool start_admin(struct ingest *in, struct error *err)
+{
+    struct admin_setup setup = { .listen = in->options->admin_listen,
+                                 .metrics = ingest_metrics_registry(in->metrics),
+                                 .is_ready = is_ready,
+                                 .ready_context = in };
+    return admin_start(&setup, &in->admin, err);
+}
+
+static bool build(struct ingest *in, struct error *err)
+{
+    in->metrics = ingest_metrics_new();
+    budget_init(&in->budget, in->options->max_inflight_bytes);
+    if (!registry_open(in->options->sources_file, &in->registry, err)) {
+        return false;
+    }
+    if (!open_publisher(in, err) || !start_server(in, err)) {
+        return false;
+    }
+    metrics_on_scrape(ingest_metrics_registry(in->metrics), refresh_metrics, in);
+    return start_admin(in, err);
+}
+
+/* ---- running ---- */
+
+static void refresh_registry(struct ingest *in)
+{
+    struct error err;
+    bool has_changed = false;
+    if (registry_refresh(in->registry, &has_changed, &err)) {
+        atomic_store(&in->reload_failed, false);
+        if (has_changed) {
+            log_info("sources_reloaded", log_text("file", in->options->sources_file));
+        }
+    } else if (!atomic_exchange(&in->reload_failed, true)) {
+        log_failure(LOG_ERROR, "sources_not_reloaded", &err);
+    }
+}
+
+static void serve(struct ingest *in)
+{
+    while (!shutdown_wait(REFRESH_EVERY_MS)) {
+        refresh_registry(in);
+    }
+}
+
+/* ---- stopping ---- */
+
+static void pause_a_little(void)
+{
+    const struct timespec pause = { 0, DRAIN_LOOK_MS * 1000000L };
+    nanosleep(&pause, NULL);
+}
+
+/* Not ready; go on serving while endpoints are updated; then each answer closes its
+ * connection, until no request is left. True when none is. */
+static bool drain(struct ingest *in, int64_t deadline)
+{
+    int64_t serve_until = clock_mono_ms() + (int64_t)in->options->drain_delay_ms;
+    atomic_store(&in->is_stopping, true);
+    log_info("draining", log_uint("delay_ms", in->options->drain_delay_ms));
+    while (clock_mono_ms() < serve_until && clock_mono_ms() < deadline) {
+        pause_a_little();
+    }
+    http_server_drain(in->server);
+    while (http_server_busy(in->server) > 0 && clock_mono_ms() < deadline) {
+        pause_a_little();
+    }
+    return http_server_busy(in->server) == 0;
+}
+
+/* In reverse order of building. True when nothing was left to deliver. */
+static bool take_down(struct ingest *in, int64_t deadline)
+{
+    admin_stop(in->admin); /* it reads what follows */
+    http_server_stop(in->server);
+    int64_t left = deadline - clock_mono_ms();
+    bool is_empty =
+        kafka_publisher_close(in->publisher, left > 0 ? (int)(left / FLUSH_SHARE) : 0);
+    accept_free(in->accept);
+    registry_close(in->registry);
+    ingest_metrics_free(in->metrics);
+    return is_empty;
+}
+
+int command_serve(const struct command_call *call)
+{
+    struct ingest in = { .options = call->config };
+    struct error err;
+    log_configure((enum log_level)in.options->log_level,
+                  (enum log_format)in.options->log_format);
+    options_log(&call->program->options, call->config);
+    if (!shutdown_start(&err) || !build(&in, &err)) {
+        log_failure(LOG_ERROR, "ingest_not_started", &err);
+        take_down(&in, 0);
+        return err.class == ERROR_INVALID ? EXIT_USAGE : EXIT_FAILED;
+    }
+    log_info("ingest_started", log_text("version", BACKSTITCH_VERSION),
+             log_text("listen", in.options->listen),
+             log_text("admin", in.options->admin_listen),
+             log_uint("threads", ingest_options_threads(in.options)));
+    serve(&in);
+    int64_t deadline = clock_mono_ms() + (int64_t)in.options->shutdown_timeout_ms;
+    bool is_drained = drain(&in, deadline);
+    bool is_empty = take_down(&in, deadline);
+    int code = is_drained && is_empty ? EXIT_DONE : EXIT_WORK_LEFT;
+    log_info("ingest_stopped", log_int("exit_code", code));
+    return code;
+}

@@ -1,0 +1,41 @@
+/* accept: takes a request to its answer: the driver of ingest.
+ *
+ * It steers and holds no data of its own: route, source, body, credentials, split,
+ * publish, wait, answer. 200 only after every event of the request is durable, those that
+ * are no events included (they go to <prefix>.rejected). What cannot be stored now is
+ * answered 503 with Retry-After, never by a status that makes Segment throw the event
+ * away (promises P1, P2). Runs on civetweb's worker threads.
+ */
+#ifndef INGEST_REQUEST_ACCEPT_H
+#define INGEST_REQUEST_ACCEPT_H
+
+#include "ingest/commands/options.h"
+#include "ingest/durable/durable.h"
+#include "ingest/http/http_server.h"
+#include "ingest/registry/registry.h"
+#include "ingest/request/ingest_metrics.h"
+
+#include "common/base/budget.h"
+
+struct accept_setup {
+    const struct ingest_options *options;
+    struct registry *registry;
+    struct durable durable;
+    struct budget *budget;
+    struct ingest_metrics *metrics;
+};
+
+struct accept;
+
+/* Copies the setup; what it points to must outlive the accept. No request may be under
+ * way when it is freed (NULL is allowed). */
+struct accept *accept_new(const struct accept_setup *setup);
+void accept_free(struct accept *a);
+
+/* The handler and the worker memory of http_server_setup; `context` is the accept. */
+void accept_handle(void *context, struct http_exchange *exchange,
+                   const struct http_request *request);
+void *accept_new_worker(void *context);
+void accept_free_worker(void *worker);
+
+#endif

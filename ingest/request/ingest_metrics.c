@@ -1,0 +1,166 @@
+#include "ingest/request/ingest_metrics.h"
+
+#include "common/base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum metric_id {
+    REQUESTS,
+    REQUEST_SECONDS,
+    EVENTS,
+    AUTH_FAILURES,
+    INFLIGHT_REQUESTS,
+    INFLIGHT_BYTES,
+    KAFKA_DELIVERY_SECONDS,
+    KAFKA_QUEUE_MESSAGES,
+    KAFKA_ERRORS,
+    CIRCUIT_OPEN,
+    SOURCES_RELOAD_FAILED,
+    METRIC_COUNT
+};
+
+static const double second_bounds[] = { 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
+                                        0.25,  0.5,    1,     2.5,  4,     10,   0 };
+
+static const struct metric_desc table[METRIC_COUNT] = {
+    [REQUESTS] = { "ingest_requests_total",
+                   METRIC_COUNTER,
+                   { "source", "code" },
+                   "Requests answered, by source and HTTP status.",
+                   NULL },
+    [REQUEST_SECONDS] = { "ingest_request_seconds",
+                          METRIC_HISTOGRAM,
+                          { NULL },
+                          "From a request's head to its answer.",
+                          second_bounds },
+    [EVENTS] = { "ingest_events_total",
+                 METRIC_COUNTER,
+                 { "source", "type", "outcome" },
+                 "Events received: to Kafka, to the rejected topic, or refused as busy.",
+                 NULL },
+    [AUTH_FAILURES] = { "ingest_auth_failures_total",
+                        METRIC_COUNTER,
+                        { "source", "reason" },
+                        "Requests refused for their credential.",
+                        NULL },
+    [INFLIGHT_REQUESTS] = { "ingest_inflight_requests",
+                            METRIC_GAUGE,
+                            { NULL },
+                            "Requests that are being handled.",
+                            NULL },
+    [INFLIGHT_BYTES] = { "ingest_inflight_bytes",
+                         METRIC_GAUGE,
+                         { NULL },
+                         "Bytes of bodies and of records on their way to Kafka.",
+                         NULL },
+    [KAFKA_DELIVERY_SECONDS] = { "ingest_kafka_delivery_seconds",
+                                 METRIC_HISTOGRAM,
+                                 { NULL },
+                                 "From producing a record to its acknowledgement.",
+                                 second_bounds },
+    [KAFKA_QUEUE_MESSAGES] = { "ingest_kafka_queue_messages",
+                               METRIC_GAUGE,
+                               { NULL },
+                               "Records handed to Kafka's client and not yet "
+                               "acknowledged.",
+                               NULL },
+    [KAFKA_ERRORS] = { "ingest_kafka_errors_total",
+                       METRIC_COUNTER,
+                       { "error" },
+                       "Failures of Kafka, by librdkafka's name of the error.",
+                       NULL },
+    [CIRCUIT_OPEN] = { "ingest_circuit_open",
+                       METRIC_GAUGE,
+                       { NULL },
+                       "1 while requests are refused because Kafka does not acknowledge.",
+                       NULL },
+    [SOURCES_RELOAD_FAILED] = { "ingest_sources_reload_failed",
+                                METRIC_GAUGE,
+                                { NULL },
+                                "1 while the registry on disk cannot be read.",
+                                NULL },
+};
+
+struct ingest_metrics {
+    struct metrics *registry;
+    /* On the path of every request: found once. */
+    struct metric_series *request_seconds, *delivery_seconds, *circuit_open;
+};
+
+struct ingest_metrics *ingest_metrics_new(void)
+{
+    struct ingest_metrics *m = mem_calloc(1, sizeof *m);
+    m->registry = metrics_new("backstitch-ingest", table, METRIC_COUNT);
+    m->request_seconds = metrics_series(m->registry, REQUEST_SECONDS, NULL, NULL, NULL);
+    m->delivery_seconds =
+        metrics_series(m->registry, KAFKA_DELIVERY_SECONDS, NULL, NULL, NULL);
+    m->circuit_open = metrics_series(m->registry, CIRCUIT_OPEN, NULL, NULL, NULL);
+    return m;
+}
+
+void ingest_metrics_free(struct ingest_metrics *m)
+{
+    if (m != NULL) {
+        metrics_free(m->registry);
+        free(m);
+    }
+}
+
+struct metrics *ingest_metrics_registry(struct ingest_metrics *m)
+{
+    return m->registry;
+}
+
+void ingest_metrics_request(struct ingest_metrics *m, const char *source, int status,
+                            int64_t duration_us)
+{
+    char code[8];
+    snprintf(code, sizeof code, "%d", status % 1000);
+    metric_add(metrics_series(m->registry, REQUESTS, source, code, NULL), 1);
+    metric_observe(m->request_seconds, (double)duration_us / 1e6);
+}
+
+void ingest_metrics_events(struct ingest_metrics *m, const char *source,
+                           enum event_type type, const char *outcome, uint64_t count)
+{
+    if (count > 0) {
+        metric_add(
+            metrics_series(m->registry, EVENTS, source, event_type_name(type), outcome),
+            (double)count);
+    }
+}
+
+void ingest_metrics_auth_failure(struct ingest_metrics *m, const char *source,
+                                 const char *reason)
+{
+    metric_add(metrics_series(m->registry, AUTH_FAILURES, source, reason, NULL), 1);
+}
+
+void ingest_metrics_delivered(struct ingest_metrics *m, int64_t latency_us)
+{
+    metric_observe(m->delivery_seconds, (double)latency_us / 1e6);
+}
+
+void ingest_metrics_kafka_error(struct ingest_metrics *m, const char *error)
+{
+    metric_add(metrics_series(m->registry, KAFKA_ERRORS, error, NULL, NULL), 1);
+}
+
+void ingest_metrics_circuit(struct ingest_metrics *m, bool is_open)
+{
+    metric_set(m->circuit_open, is_open ? 1 : 0);
+}
+
+static void set_gauge(struct ingest_metrics *m, enum metric_id id, double value)
+{
+    metric_set(metrics_series(m->registry, id, NULL, NULL, NULL), value);
+}
+
+void ingest_metrics_state(struct ingest_metrics *m, const struct ingest_state *state)
+{
+    set_gauge(m, INFLIGHT_REQUESTS, state->inflight_requests);
+    set_gauge(m, INFLIGHT_BYTES, (double)state->inflight_bytes);
+    set_gauge(m, KAFKA_QUEUE_MESSAGES, state->kafka_queue);
+    set_gauge(m, SOURCES_RELOAD_FAILED, state->has_reload_failed ? 1 : 0);
+}

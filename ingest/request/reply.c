@@ -1,0 +1,97 @@
+#include "ingest/request/reply.h"
+
+#include "common/contract/json_text.h"
+
+#define MAX_REFLECTED_BYTES 1000
+
+static struct view cors_of(const struct route *route)
+{
+    static const struct view line = VIEW_LITERAL("Access-Control-Allow-Origin: *\r\n");
+    return route->is_sdk ? line : view_of(NULL, 0);
+}
+
+void reply_success(struct http_exchange *e, const struct route *route)
+{
+    static const struct view body = VIEW_LITERAL("{\"success\":true}");
+    struct http_reply reply = { .status = 200, .body = body, .headers = cors_of(route) };
+    http_reply(e, &reply);
+}
+
+/* ---- failures ---- */
+
+void reply_add_failure_body(struct buf *out, const struct reply_setup *setup)
+{
+    buf_printf(out, "{\"success\":false,\"code\":\"%s\",\"message\":", setup->code);
+    json_text_add_string(out, view_cstr(setup->message));
+    buf_printf(out, ",\"error\":\"%s\"}", setup->code);
+}
+
+void reply_add_failure_headers(struct buf *out, const struct route *route,
+                               const struct reply_setup *setup)
+{
+    buf_add_view(out, cors_of(route));
+    if (setup->retry_after_s > 0) {
+        buf_printf(out, "Retry-After: %u\r\n", setup->retry_after_s);
+    }
+    if (setup->status == 405 && route->allow != NULL) {
+        buf_printf(out, "Allow: %s\r\n", route->allow);
+    }
+}
+
+void reply_failure(struct http_exchange *e, const struct route *route,
+                   const struct reply_setup *setup)
+{
+    struct buf body = { 0 };
+    struct buf headers = { 0 };
+    reply_add_failure_body(&body, setup);
+    reply_add_failure_headers(&headers, route, setup);
+    struct http_reply reply = { .status = setup->status,
+                                .body = buf_view(&body),
+                                .headers = buf_view(&headers),
+                                .must_close = setup->must_close };
+    http_reply(e, &reply);
+    buf_release(&body);
+    buf_release(&headers);
+}
+
+/* ---- preflights ---- */
+
+/* Only what a list of header names may hold: nothing of a request may end a line of our
+ * answer. */
+static bool is_header_list(struct view list)
+{
+    for (size_t i = 0; i < list.len; i++) {
+        char c = list.data[i];
+        bool is_fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                       (c >= '0' && c <= '9') ||
+                       (c != '\0' && strchr("!#$%&'*+-.^_`|~, ", c) != NULL);
+        if (!is_fine) {
+            return false;
+        }
+    }
+    return list.len > 0 && list.len <= MAX_REFLECTED_BYTES;
+}
+
+void reply_add_preflight_headers(struct buf *out, const struct route *route,
+                                 struct view requested)
+{
+    buf_add_view(out, cors_of(route));
+    buf_printf(out,
+               "Access-Control-Allow-Methods: %s\r\n"
+               "Access-Control-Max-Age: 86400\r\n",
+               route->allow);
+    if (is_header_list(requested)) {
+        buf_printf(out, "Access-Control-Allow-Headers: %.*s\r\n", VIEW_ARG(requested));
+    }
+}
+
+void reply_preflight(struct http_exchange *e, const struct route *route)
+{
+    struct buf headers = { 0 };
+    struct view requested = { NULL, 0 };
+    (void)http_header(e, "Access-Control-Request-Headers", &requested);
+    reply_add_preflight_headers(&headers, route, requested);
+    struct http_reply reply = { .status = 204, .headers = buf_view(&headers) };
+    http_reply(e, &reply);
+    buf_release(&headers);
+}

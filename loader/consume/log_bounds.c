@@ -1,0 +1,136 @@
+#include "loader/consume/log_bounds.h"
+
+#include "loader/consume/log_ends.h"
+
+#include "common/base/mem.h"
+#include "common/service/kafka_conf.h"
+
+#include <librdkafka/rdkafka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+static rd_kafka_t *new_client(const struct log_bounds_setup *setup, struct error *err)
+{
+    struct kafka_conf_settings settings = { .role = KAFKA_ADMIN,
+                                            .brokers = setup->brokers,
+                                            .config_file = setup->config_file };
+    rd_kafka_conf_t *conf = NULL;
+    char text[256];
+    if (!kafka_conf_new(&settings, &conf, err)) {
+        return NULL;
+    }
+    rd_kafka_t *client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    if (client == NULL) {
+        rd_kafka_conf_destroy(conf);
+        error_set(err, ERROR_INVALID, ERROR_FROM_KAFKA, NULL, "Kafka's client: %s", text);
+    }
+    return client;
+}
+
+/* Whether the topic is one of ours, and there. */
+static bool is_ours(const struct log_bounds_setup *setup,
+                    const struct rd_kafka_metadata_topic *t, enum event_type *type)
+{
+    return topic_name_parse(setup->topic_prefix, view_cstr(t->topic), type) &&
+           t->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static void add_topic(const struct rd_kafka_metadata_topic *t, enum event_type type,
+                      rd_kafka_topic_partition_list_t *list, struct log_bounds *out)
+{
+    out->has_topic[type] = true;
+    out->partitions = mem_resize(out->partitions, out->count + (size_t)t->partition_cnt,
+                                 sizeof *out->partitions);
+    for (int i = 0; i < t->partition_cnt; i++) {
+        int32_t number = t->partitions[i].id;
+        out->partitions[out->count++] =
+            (struct log_partition){ .topic = type, .partition = number };
+        rd_kafka_topic_partition_list_add(list, t->topic, number);
+    }
+}
+
+/* The list has the partitions of `out`, in the same order. */
+static bool read_ends(rd_kafka_t *client, const struct log_bounds_setup *setup,
+                      rd_kafka_topic_partition_list_t *list, struct log_bounds *out,
+                      struct error *err)
+{
+    if (out->count == 0) {
+        return true;
+    }
+    if (!log_ends_read(client, LOG_START, list, setup->timeout_ms, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < out->count; i++) {
+        out->partitions[i].start = list->elems[i].offset;
+    }
+    if (!log_ends_read(client, LOG_END, list, setup->timeout_ms, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < out->count; i++) {
+        out->partitions[i].end = list->elems[i].offset;
+    }
+    return true;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const struct log_partition *x = a;
+    const struct log_partition *y = b;
+    int by_topic = (x->topic > y->topic) - (x->topic < y->topic);
+    return by_topic != 0 ? by_topic
+                         : (x->partition > y->partition) - (x->partition < y->partition);
+}
+
+static bool read_all(rd_kafka_t *client, const struct log_bounds_setup *setup,
+                     struct log_bounds *out, struct error *err)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    rd_kafka_resp_err_t code =
+        rd_kafka_metadata(client, 1, NULL, &metadata, setup->timeout_ms);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return kafka_error_set(err, code, "asking Kafka for its topics");
+    }
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(0);
+    for (int i = 0; i < metadata->topic_cnt; i++) {
+        enum event_type type;
+        if (is_ours(setup, &metadata->topics[i], &type)) {
+            add_topic(&metadata->topics[i], type, list, out);
+        }
+    }
+    rd_kafka_metadata_destroy(metadata);
+    bool done = read_ends(client, setup, list, out, err);
+    rd_kafka_topic_partition_list_destroy(list);
+    char *id = rd_kafka_clusterid(client, setup->timeout_ms);
+    if (id != NULL) {
+        out->cluster_id = mem_strdup(id);
+        rd_kafka_mem_free(client, id);
+    }
+    if (out->count > 0) {
+        qsort(out->partitions, out->count, sizeof *out->partitions, compare);
+    }
+    return done;
+}
+
+bool log_bounds_read(const struct log_bounds_setup *setup, struct log_bounds *out,
+                     struct error *err)
+{
+    rd_kafka_t *client = new_client(setup, err);
+    if (client == NULL) {
+        return false;
+    }
+    *out = (struct log_bounds){ .count = 0 };
+    bool done = read_all(client, setup, out, err);
+    rd_kafka_destroy(client);
+    if (!done) {
+        log_bounds_release(out);
+    }
+    return done;
+}
+
+void log_bounds_release(struct log_bounds *b)
+{
+    free(b->cluster_id);
+    free(b->partitions);
+    *b = (struct log_bounds){ .count = 0 };
+}

@@ -1,0 +1,38 @@
+/* log_bounds: how far the log goes, partition by partition, for commands that look and do
+ * not load. Blocks up to its timeout.
+ */
+#ifndef LOADER_CONSUME_LOG_BOUNDS_H
+#define LOADER_CONSUME_LOG_BOUNDS_H
+
+#include "common/base/error.h"
+#include "common/contract/event_type.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct log_partition {
+    enum event_type topic;
+    int32_t partition;
+    int64_t start, end; /* first offset there is, and the one behind the last */
+};
+
+struct log_bounds {
+    char *cluster_id;
+    struct log_partition *partitions; /* by topic and number */
+    size_t count;
+    bool has_topic[EVENT_TYPES];
+};
+
+struct log_bounds_setup {
+    const char *brokers;
+    const char *config_file; /* NULL: none */
+    const char *topic_prefix;
+    int timeout_ms;
+};
+
+/* Asks Kafka. RETRY when it does not answer in time. */
+MUST_CHECK bool log_bounds_read(const struct log_bounds_setup *setup,
+                                struct log_bounds *out, struct error *err);
+void log_bounds_release(struct log_bounds *b);
+
+#endif

@@ -1,0 +1,264 @@
+#include "loader/load/loader_metrics.h"
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum metric_id {
+    RECORDS,
+    ROWS,
+    REJECTED,
+    SANITIZED,
+    OVERFLOWED,
+    BATCH_ROWS,
+    BATCH_SECONDS,
+    TRANSACTION_SECONDS,
+    RETRIES,
+    DDL,
+    TABLE_COLUMNS,
+    LAG,
+    FRESHNESS,
+    REBALANCES,
+    FENCED,
+    OFFSET_GAP,
+    STOPPED_PARTITIONS,
+    METRIC_COUNT
+};
+
+static const double row_bounds[] = { 1, 10, 50, 100, 500, 1000, 2500, 5000, 10000, 0 };
+static const double second_bounds[] = { 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+                                        0.1,   0.25,   0.5,   1,    2.5,   5,
+                                        10,    30,     60,    300,  0 };
+
+static const struct metric_desc table[METRIC_COUNT] = {
+    [RECORDS] = { "loader_records_total",
+                  METRIC_COUNTER,
+                  { "topic" },
+                  "Records taken from the log.",
+                  NULL },
+    [ROWS] = { "loader_rows_total",
+               METRIC_COUNTER,
+               { "table", "outcome" },
+               "What became of the rows of a table: new, replaced, duplicate, "
+               "suppressed.",
+               NULL },
+    [REJECTED] = { "loader_rejected_total",
+                   METRIC_COUNTER,
+                   { "reason" },
+                   "Events kept in _sdc_rejected, by reason.",
+                   NULL },
+    [SANITIZED] = { "loader_sanitized_total",
+                    METRIC_COUNTER,
+                    { "kind" },
+                    "Values in which NUL or a lone surrogate became U+FFFD.",
+                    NULL },
+    [OVERFLOWED] = { "loader_overflowed_total",
+                     METRIC_COUNTER,
+                     { NULL },
+                     "Values that went to _sdc_extra because a limit was reached.",
+                     NULL },
+    [BATCH_ROWS] = { "loader_batch_rows",
+                     METRIC_HISTOGRAM,
+                     { NULL },
+                     "Records in a committed batch.",
+                     row_bounds },
+    [BATCH_SECONDS] = { "loader_batch_seconds",
+                        METRIC_HISTOGRAM,
+                        { NULL },
+                        "From a batch's first record to its commit.",
+                        second_bounds },
+    [TRANSACTION_SECONDS] = { "loader_transaction_seconds",
+                              METRIC_HISTOGRAM,
+                              { NULL },
+                              "Duration of a load transaction.",
+                              second_bounds },
+    [RETRIES] = { "loader_retries_total",
+                  METRIC_COUNTER,
+                  { "class" },
+                  "Failed attempts at the database, by kind of failure.",
+                  NULL },
+    [DDL] = { "loader_ddl_total",
+              METRIC_COUNTER,
+              { "kind" },
+              "Tables created and altered.",
+              NULL },
+    [TABLE_COLUMNS] = { "loader_table_columns",
+                        METRIC_GAUGE,
+                        { "table" },
+                        "Columns of a table as last read.",
+                        NULL },
+    [LAG] = { "loader_lag_records",
+              METRIC_GAUGE,
+              { "topic", "partition" },
+              "Records of an assigned partition that are not loaded yet.",
+              NULL },
+    [FRESHNESS] = { "loader_freshness_seconds",
+                    METRIC_HISTOGRAM,
+                    { NULL },
+                    "From the receipt of a batch's oldest event to its commit.",
+                    second_bounds },
+    [REBALANCES] = { "loader_rebalances_total",
+                     METRIC_COUNTER,
+                     { NULL },
+                     "Changes of the partitions assigned to this loader.",
+                     NULL },
+    [FENCED] = { "loader_fenced_total",
+                 METRIC_COUNTER,
+                 { NULL },
+                 "Batches refused because the position in the database was another's.",
+                 NULL },
+    [OFFSET_GAP] = { "loader_offset_gap_total",
+                     METRIC_COUNTER,
+                     { NULL },
+                     "Records left out because an operator said so.",
+                     NULL },
+    [STOPPED_PARTITIONS] = { "loader_stopped_partitions",
+                             METRIC_GAUGE,
+                             { NULL },
+                             "Assigned partitions that stand still until something is "
+                             "mended.",
+                             NULL },
+};
+
+struct loader_metrics {
+    struct metrics *registry;
+};
+
+struct loader_metrics *loader_metrics_new(void)
+{
+    struct loader_metrics *m = mem_calloc(1, sizeof *m);
+    m->registry = metrics_new("backstitch-loader", table, METRIC_COUNT);
+    return m;
+}
+
+void loader_metrics_free(struct loader_metrics *m)
+{
+    if (m != NULL) {
+        metrics_free(m->registry);
+        free(m);
+    }
+}
+
+struct metrics *loader_metrics_registry(struct loader_metrics *m)
+{
+    return m->registry;
+}
+
+static struct metric_series *plain(struct loader_metrics *m, enum metric_id id)
+{
+    return metrics_series(m->registry, id, NULL, NULL, NULL);
+}
+
+static void count(struct loader_metrics *m, enum metric_id id, const char *label,
+                  double amount)
+{
+    if (amount > 0) {
+        metric_add(metrics_series(m->registry, id, label, NULL, NULL), amount);
+    }
+}
+
+void loader_metrics_record(struct loader_metrics *m, const struct record *r)
+{
+    count(m, RECORDS, event_type_name(r->topic), 1);
+}
+
+/* "schema.table", the label of a table. */
+static void label_of(const struct table *t, char out[160])
+{
+    snprintf(out, 160, "%.*s.%.*s", VIEW_ARG(table_schema(t)), VIEW_ARG(table_name(t)));
+}
+
+static void count_rows(struct loader_metrics *m, const char *label, const char *outcome,
+                       uint64_t rows)
+{
+    if (rows > 0) {
+        metric_add(metrics_series(m->registry, ROWS, label, outcome, NULL), (double)rows);
+    }
+}
+
+static int64_t oldest_receipt(const struct batch *b)
+{
+    int64_t oldest = INT64_MAX;
+    for (size_t i = 0; i < b->record_count; i++) {
+        int64_t at = b->records[i].record.received_at_ms;
+        if (b->records[i].headers_are_valid && at < oldest) {
+            oldest = at;
+        }
+    }
+    return oldest;
+}
+
+void loader_metrics_loaded(struct loader_metrics *m, const struct batch *b,
+                           const struct load_counts *counts, int64_t transaction_us)
+{
+    for (size_t i = 0; i < b->table_count; i++) {
+        char label[160];
+        label_of(table_plan_base(b->tables[i].plan), label);
+        count_rows(m, label, "new", counts[i].rows_new);
+        count_rows(m, label, "replaced", counts[i].rows_replaced);
+        count_rows(m, label, "duplicate", counts[i].rows_duplicate);
+        count_rows(m, label, "suppressed",
+                   counts[i].rows_suppressed + b->tables[i].suppressed_integrations);
+    }
+    for (size_t i = 0; i < b->rejected_count; i++) {
+        count(m, REJECTED, reject_reason_text(b->rejected[i].rejected.word), 1);
+    }
+    count(m, SANITIZED, "text", (double)b->sanitized);
+    count(m, OVERFLOWED, NULL, (double)b->overflowed);
+    metric_observe(plain(m, BATCH_ROWS), (double)b->record_count);
+    metric_observe(plain(m, BATCH_SECONDS),
+                   (double)(clock_mono_ms() - b->first_at_mono_ms) / 1000.0);
+    metric_observe(plain(m, TRANSACTION_SECONDS), (double)transaction_us / 1e6);
+    int64_t oldest = oldest_receipt(b);
+    if (oldest != INT64_MAX) {
+        metric_observe(plain(m, FRESHNESS), (double)(clock_real_ms() - oldest) / 1000.0);
+    }
+}
+
+void loader_metrics_ddl(struct loader_metrics *m, const char *kind)
+{
+    count(m, DDL, kind, 1);
+}
+
+void loader_metrics_columns(struct loader_metrics *m, const struct table *t)
+{
+    char label[160];
+    label_of(t, label);
+    metric_set(metrics_series(m->registry, TABLE_COLUMNS, label, NULL, NULL),
+               (double)table_column_count(t));
+}
+
+void loader_metrics_retry(struct loader_metrics *m, const char *kind)
+{
+    count(m, RETRIES, kind, 1);
+}
+
+void loader_metrics_rebalance(struct loader_metrics *m)
+{
+    metric_add(plain(m, REBALANCES), 1);
+}
+
+void loader_metrics_fenced(struct loader_metrics *m)
+{
+    metric_add(plain(m, FENCED), 1);
+}
+
+void loader_metrics_gap(struct loader_metrics *m, uint64_t records)
+{
+    metric_add(plain(m, OFFSET_GAP), (double)records);
+}
+
+void loader_metrics_stopped_partitions(struct loader_metrics *m, size_t count)
+{
+    metric_set(plain(m, STOPPED_PARTITIONS), (double)count);
+}
+
+void loader_metrics_lag(struct loader_metrics *m, const char *topic, int32_t partition,
+                        int64_t records)
+{
+    char number[16];
+    snprintf(number, sizeof number, "%d", partition);
+    metric_set(metrics_series(m->registry, LAG, topic, number, NULL), (double)records);
+}

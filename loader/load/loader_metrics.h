@@ -1,0 +1,49 @@
+/* loader_metrics: the loader's metrics: the one table of their names, units and meaning
+ * (operations.md, section 2), and what the drivers tell it.
+ *
+ * Labels are bounded: topic, partition, table ("schema.table"), outcome, reason. Any
+ * thread.
+ */
+#ifndef LOADER_LOAD_LOADER_METRICS_H
+#define LOADER_LOAD_LOADER_METRICS_H
+
+#include "loader/load/batch.h"
+#include "loader/postgres/sink.h"
+
+#include "common/service/metrics.h"
+
+struct loader_metrics;
+
+/* All metrics at zero; of the process. */
+struct loader_metrics *loader_metrics_new(void);
+void loader_metrics_free(struct loader_metrics *m);
+
+/* For the admin server. */
+struct metrics *loader_metrics_registry(struct loader_metrics *m);
+
+/* A record was taken from the log. */
+void loader_metrics_record(struct loader_metrics *m, const struct record *r);
+
+/* A batch was committed: counts[i] belongs to batch table i. */
+void loader_metrics_loaded(struct loader_metrics *m, const struct batch *b,
+                           const struct load_counts *counts, int64_t transaction_us);
+
+/* `kind`: "create", "alter". */
+void loader_metrics_ddl(struct loader_metrics *m, const char *kind);
+
+/* The columns that a table has now. */
+void loader_metrics_columns(struct loader_metrics *m, const struct table *t);
+
+/* An attempt failed; `kind` is sink_failure_name. */
+void loader_metrics_retry(struct loader_metrics *m, const char *kind);
+
+/* The assignment changed; a position was not where we thought it was; records that an
+ * operator gave up; partitions that wait for something to be mended. */
+void loader_metrics_rebalance(struct loader_metrics *m);
+void loader_metrics_fenced(struct loader_metrics *m);
+void loader_metrics_gap(struct loader_metrics *m, uint64_t records);
+void loader_metrics_stopped_partitions(struct loader_metrics *m, size_t count);
+void loader_metrics_lag(struct loader_metrics *m, const char *topic, int32_t partition,
+                        int64_t records);
+
+#endif
