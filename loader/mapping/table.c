@@ -20,6 +20,7 @@ struct table {
     size_t column_count;
     struct hash_index by_name;
     size_t growth_left;
+    unsigned faults;
     bool exists;
     bool is_closed;
 };
@@ -39,6 +40,7 @@ struct table *table_new(const struct table_setup *setup)
     t->name = arena_copy(&t->strings, setup->name);
     t->fingerprint = arena_copy(&t->strings, setup->fingerprint);
     t->exists = setup->exists;
+    t->faults = setup->faults;
     t->growth_left = setup->growth_left;
     t->column_count = setup->column_count;
     t->columns = mem_calloc(setup->column_count, sizeof(*t->columns));
@@ -60,6 +62,7 @@ struct table *table_closed(const struct table *t)
         .column_count = t->column_count,
         .fingerprint = t->fingerprint,
         .exists = t->exists,
+        .faults = t->faults,
         .growth_left = 0,
     };
     struct table *closed = table_new(&setup);
@@ -111,6 +114,11 @@ struct view table_fingerprint(const struct table *t)
 bool table_exists(const struct table *t)
 {
     return t->exists;
+}
+
+unsigned table_faults(const struct table *t)
+{
+    return t->faults;
 }
 
 bool table_is_closed(const struct table *t)

@@ -63,6 +63,7 @@ struct table_setup {
     size_t column_count;
     struct view fingerprint;
     bool exists;
+    unsigned faults; /* bits of enum table_fault (table_fault.h) */
     size_t growth_left;
 };
 
@@ -83,6 +84,7 @@ struct view table_schema(const struct table *t);
 struct view table_name(const struct table *t);
 struct view table_fingerprint(const struct table *t);
 bool table_exists(const struct table *t);
+unsigned table_faults(const struct table *t);
 bool table_is_closed(const struct table *t);
 size_t table_growth_left(const struct table *t);
 

@@ -106,11 +106,14 @@ BEGIN
     END IF;
 END $$;
 
--- The digest of a table's live columns: whatever the mapping depends on. NULL when there is no such table.
+-- The digest of a table's live columns and unique indexes: whatever the mapping and the load depend on. NULL when there is no such table.
 CREATE FUNCTION backstitch.table_fingerprint(p_table oid) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
     SELECT md5(string_agg(concat_ws(' ', a.attnum, quote_ident(a.attname), a.atttypid, a.atttypmod,
-                                    a.attgenerated, a.attidentity, a.atthasdef), ',' ORDER BY a.attnum))
+                                    a.attgenerated, a.attidentity, a.atthasdef), ',' ORDER BY a.attnum)
+               || coalesce((SELECT string_agg(concat_ws(' ', i.indexrelid, i.indkey, i.indimmediate, i.indisvalid),
+                                              ',' ORDER BY i.indexrelid)
+                              FROM pg_index i WHERE i.indrelid = p_table AND i.indisunique), ''))
       FROM pg_attribute a
      WHERE a.attrelid = p_table AND a.attnum > 0 AND NOT a.attisdropped
 $$;

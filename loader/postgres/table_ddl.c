@@ -1,5 +1,6 @@
 #include "loader/postgres/table_ddl.h"
 
+#include "loader/postgres/table_advice.h"
 #include "loader/postgres/table_reader.h"
 
 /* Loads hold the schema's lock shared, so here we wait until those under way are over and
@@ -205,6 +206,22 @@ static bool has_changed(const struct table *base, const struct table *current)
            !view_equal(table_fingerprint(base), table_fingerprint(current));
 }
 
+/* Another's table is not altered before it is known that it can be loaded: it would keep
+ * our columns for nothing. */
+static bool is_loadable(const struct table *current, struct error *err)
+{
+    enum table_fault fault = table_advice_first(current, TABLE_OBSTACLES);
+    if (!table_exists(current) || fault == 0) {
+        return true;
+    }
+    struct buf advice = { 0 };
+    table_advice_add(&advice, current, fault);
+    error_set(err, ERROR_INVALID, ERROR_FROM_SELF, TABLE_DDL_REFUSED, "%s",
+              buf_cstr(&advice));
+    buf_release(&advice);
+    return false;
+}
+
 bool table_ddl_extend(struct connection *c, const struct table_plan *plan,
                       const struct table_ddl_options *options, struct table **out,
                       struct error *err)
@@ -216,6 +233,7 @@ bool table_ddl_extend(struct connection *c, const struct table_plan *plan,
     struct table *changed = NULL;
     bool done = begin_locked(c, schema, err) && make_schema(c, schema, options, err) &&
                 table_reader_read(c, schema, table_name(base), per_hour, &current, err) &&
+                is_loadable(current, err) &&
                 (has_changed(base, current) || change(c, plan, current, options, err)) &&
                 table_reader_read(c, schema, table_name(base), per_hour, &changed, err) &&
                 connection_run(c, "COMMIT", "committing DDL", err);

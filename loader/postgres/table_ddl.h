@@ -12,12 +12,17 @@
 #include "loader/mapping/table.h"
 #include "loader/postgres/connection.h"
 
+/* The code of a refusal to touch a table that no row can be loaded into (one of
+ * TABLE_OBSTACLES); the error's text says why, and what to do. */
+#define TABLE_DDL_REFUSED "BS003"
+
 struct table_ddl_options {
     const char *const *grant_select; /* roles, NULL-ended; may be NULL */
     uint64_t new_columns_per_hour;
 };
 
-/* Adds what is missing of the plan and reads the table again. Columns that exist
+/* Adds what is missing of the plan and reads the table again; TABLE_DDL_REFUSED, and
+ * nothing changed, where it cannot be loaded as it is. Columns that exist
  * meanwhile are left as they are; natural columns above the hour's growth are left out:
  * the caller compares. A new schema also gets _sdc_rejected. */
 MUST_CHECK bool table_ddl_extend(struct connection *c, const struct table_plan *plan,

@@ -1,5 +1,7 @@
 #include "loader/postgres/table_reader.h"
 
+#include "loader/mapping/table_fault.h"
+
 #include "common/base/mem.h"
 #include "common/base/parse.h"
 
@@ -94,19 +96,61 @@ const char *table_reader_sql_type(enum column_type type)
     mem_panic(__FILE__, __LINE__, "a column of ours has no type of another's");
 }
 
-/* One row per live column; the table's own facts are repeated in each. Partitioned tables
- * ('p') are taken as tables. Columns and fingerprint are of one snapshot; MATERIALIZED:
- * the fingerprint reads all columns, so once per row it took 2 s for 800 of them. */
-static const char read_sql[] =
-    "WITH t AS MATERIALIZED ("
-    "    SELECT c.oid, backstitch.table_fingerprint(c.oid) AS fingerprint"
-    "      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-    "     WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p'))"
-    "SELECT a.attname, format_type(a.atttypid, a.atttypmod),"
-    "       a.attgenerated <> '' OR a.attidentity <> '', a.atthasdef, t.fingerprint"
-    "  FROM t JOIN pg_attribute a"
-    "    ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped"
-    " ORDER BY a.attnum";
+/* One row per live column (one without columns: a row of NULLs); the table's own facts
+ * are repeated in each. Whatever has the name is found, tables or not: nothing else can
+ * be made there. Columns and facts are of one snapshot; MATERIALIZED: the fingerprint
+ * reads all columns, so once per row it took 2 s for 800 of them. The key: ON CONFLICT
+ * infers neither partial nor deferrable nor invalid indexes; under a nondeterministic
+ * collation two ids could be one. */
+#define FACTS_SQL(fingerprint)                                                           \
+    "WITH t AS MATERIALIZED ("                                                           \
+    "    SELECT c.oid, " fingerprint " AS fingerprint, c.relkind,"                       \
+    "           EXISTS (SELECT FROM pg_index i JOIN pg_attribute k"                      \
+    "                     ON k.attrelid = i.indrelid AND k.attnum = i.indkey[0]"         \
+    "                    WHERE i.indrelid = c.oid AND k.attname = 'message_id'"          \
+    "                      AND i.indisunique AND i.indimmediate AND i.indisvalid"        \
+    "                      AND i.indnkeyatts = 1 AND i.indpred IS NULL"                  \
+    "                      AND NOT EXISTS (SELECT FROM pg_collation l"                   \
+    "                                       WHERE l.oid = i.indcollation[0]"             \
+    "                                         AND NOT l.collisdeterministic)) AS "       \
+    "has_key,"                                                                           \
+    "           EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = c.oid"               \
+    "                      AND w.ev_type IN ('2', '3')) AS has_rules,"                   \
+    "           row_security_active(c.oid) AS has_row_security,"                         \
+    "           has_schema_privilege(n.oid, 'USAGE') AS may_use,"                        \
+    "           has_table_privilege(c.oid, 'SELECT') AS may_select,"                     \
+    "           has_table_privilege(c.oid, 'INSERT') AS may_insert,"                     \
+    "           has_table_privilege(c.oid, 'UPDATE') AS may_update,"                     \
+    "           pg_has_role(c.relowner, 'USAGE') AS may_alter"                           \
+    "      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"                \
+    "     WHERE n.nspname = $1 AND c.relname = $2)"                                      \
+    "SELECT a.attname, format_type(a.atttypid, a.atttypmod),"                            \
+    "       a.attgenerated <> '' OR a.attidentity <> '', a.atthasdef, t.*"               \
+    "  FROM t LEFT JOIN pg_attribute a"                                                  \
+    "    ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped"                  \
+    " ORDER BY a.attnum"
+
+/* The fields of a row, in its order. */
+enum field {
+    FIELD_NAME,
+    FIELD_TYPE,
+    FIELD_IS_GENERATED,
+    FIELD_HAS_DEFAULT,
+    FIELD_OID,
+    FIELD_FINGERPRINT,
+    FIELD_KIND,
+    FIELD_HAS_KEY,
+    FIELD_HAS_RULES,
+    FIELD_HAS_ROW_SECURITY,
+    FIELD_MAY_USE,
+    FIELD_MAY_SELECT,
+    FIELD_MAY_INSERT,
+    FIELD_MAY_UPDATE,
+    FIELD_MAY_ALTER,
+};
+
+static const char read_sql[] = FACTS_SQL("backstitch.table_fingerprint(c.oid)");
+static const char look_sql[] = FACTS_SQL("''");
 
 /* Natural columns of the last hour, once the table is older than a day (architecture.md,
  * section 4); else -1. Twins and fixed columns are not counted: they are recorded without
@@ -135,23 +179,106 @@ static bool read_growth(struct connection *c, const char *const *where, uint64_t
     return true;
 }
 
+static bool is_true(const struct pg_result *r, int row, enum field field)
+{
+    return view_equal_cstr(connection_field(r, row, (int)field), "t");
+}
+
+/* Ids of any length up to a varchar's own can be keys; a sequence needs all of a bigint's
+ * digits to order copies. */
+static unsigned column_faults(const struct table_setup *setup)
+{
+    unsigned faults = TABLE_HAS_NO_ID;
+    for (size_t i = 0; i < setup->column_count; i++) {
+        const struct column *c = &setup->columns[i];
+        if (view_equal_cstr(c->name, "message_id") && !c->is_generated &&
+            (c->type == COLUMN_TEXT || c->type == COLUMN_VARCHAR)) {
+            faults &= ~(unsigned)TABLE_HAS_NO_ID;
+        }
+        if (view_equal_cstr(c->name, "_sdc_sequence") &&
+            (c->is_generated || (c->type != COLUMN_BIGINT &&
+                                 (c->type != COLUMN_NUMERIC || c->precision > 0)))) {
+            faults |= TABLE_HAS_NO_SEQUENCE;
+        }
+    }
+    return faults;
+}
+
+/* Partitioned tables ('p') are taken as tables. */
+static unsigned faults_of(const struct pg_result *r, const struct table_setup *setup)
+{
+    static const struct {
+        enum field field;
+        bool is_fine;
+        enum table_fault fault;
+    } facts[] = {
+        { FIELD_HAS_KEY, true, TABLE_HAS_NO_KEY },
+        { FIELD_HAS_RULES, false, TABLE_HAS_RULES },
+        { FIELD_HAS_ROW_SECURITY, false, TABLE_HAS_ROW_SECURITY },
+        { FIELD_MAY_USE, true, TABLE_SCHEMA_IS_CLOSED },
+        { FIELD_MAY_SELECT, true, TABLE_REFUSES_SELECT },
+        { FIELD_MAY_INSERT, true, TABLE_REFUSES_INSERT },
+        { FIELD_MAY_UPDATE, true, TABLE_REFUSES_UPDATE },
+        { FIELD_MAY_ALTER, true, TABLE_REFUSES_ALTER },
+    };
+    struct view kind = connection_field(r, 0, FIELD_KIND);
+    if (!view_equal_cstr(kind, "r") && !view_equal_cstr(kind, "p")) {
+        return TABLE_IS_NO_TABLE;
+    }
+    unsigned faults = column_faults(setup);
+    for (size_t i = 0; i < sizeof facts / sizeof facts[0]; i++) {
+        if (is_true(r, 0, facts[i].field) != facts[i].is_fine) {
+            faults |= (unsigned)facts[i].fault;
+        }
+    }
+    return faults;
+}
+
+static size_t read_columns(const struct pg_result *r, struct column *columns)
+{
+    size_t count = 0;
+    for (int i = 0; i < connection_rows(r); i++) {
+        if (connection_field_is_null(r, i, FIELD_NAME)) {
+            continue;
+        }
+        struct column *c = &columns[count++];
+        c->name = connection_field(r, i, FIELD_NAME);
+        table_reader_type(connection_field(r, i, FIELD_TYPE), c);
+        c->is_generated = is_true(r, i, FIELD_IS_GENERATED);
+        c->has_default = is_true(r, i, FIELD_HAS_DEFAULT);
+    }
+    return count;
+}
+
 static struct table *table_of(const struct pg_result *r, struct table_setup *setup)
 {
-    int count = connection_rows(r);
-    struct column *columns = mem_calloc((size_t)count, sizeof *columns);
-    for (int i = 0; i < count; i++) {
-        columns[i].name = connection_field(r, i, 0);
-        table_reader_type(connection_field(r, i, 1), &columns[i]);
-        columns[i].is_generated = view_equal_cstr(connection_field(r, i, 2), "t");
-        columns[i].has_default = view_equal_cstr(connection_field(r, i, 3), "t");
-    }
+    struct column *columns = mem_calloc((size_t)connection_rows(r), sizeof *columns);
     setup->columns = columns;
-    setup->column_count = (size_t)count;
-    setup->exists = count > 0;
-    setup->fingerprint = count > 0 ? connection_field(r, 0, 4) : view_of(NULL, 0);
+    setup->column_count = read_columns(r, columns);
+    setup->exists = connection_rows(r) > 0;
+    if (setup->exists) {
+        setup->fingerprint = connection_field(r, 0, FIELD_FINGERPRINT);
+        setup->faults = faults_of(r, setup);
+    }
     struct table *table = table_new(setup);
     free(columns);
     return table;
+}
+
+bool table_reader_look(struct connection *c, const char *schema, const char *name,
+                       struct table **out, struct error *err)
+{
+    const char *const where[] = { schema, name };
+    struct table_setup setup = { .schema = view_cstr(schema),
+                                 .name = view_cstr(name),
+                                 .growth_left = SIZE_MAX };
+    struct pg_result *r = NULL;
+    if (!connection_query(c, look_sql, 2, where, &r, err)) {
+        return false;
+    }
+    *out = table_of(r, &setup);
+    connection_free(r);
+    return true;
 }
 
 bool table_reader_read(struct connection *c, struct view schema, struct view name,
