@@ -25,50 +25,92 @@ int64_t record_sequence(const struct record *r)
 
 /* ---- encode ---- */
 
-static void add(struct record_header *out, size_t *count, const char *name,
-                struct view value)
-{
-    out[*count].name = view_cstr(name);
-    out[*count].value = value;
-    (*count)++;
-}
+/* The facts leave room behind them for seq and type. */
+#define SEQ_AND_TYPE_BYTES 64
 
-static void add_present(struct record_header *out, size_t *count, const char *name,
-                        struct view value)
+static void add_fact(struct record_facts *facts, const char *name, struct view value)
 {
-    if (value.len > 0) {
-        add(out, count, name, value);
+    size_t name_len = strlen(name);
+    size_t needed = facts->len + 1 + name_len + 1 + value.len;
+    if (value.len == 0 || needed > RECORD_FACTS_BYTES - SEQ_AND_TYPE_BYTES ||
+        memchr(value.data, ';', value.len) != NULL) {
+        return;
     }
+    char *at = facts->text + facts->len;
+    *at++ = ';';
+    memcpy(at, name, name_len);
+    at[name_len] = '=';
+    memcpy(at + name_len + 1, value.data, value.len);
+    facts->len = needed;
 }
 
-size_t record_encode_headers(const struct record *r, char scratch[RECORD_SCRATCH_BYTES],
+void record_facts_format(const struct record *r, struct record_facts *out)
+{
+    char number[24];
+    int digits = snprintf(number, sizeof number, "%lld", (long long)r->received_at_ms);
+    memcpy(out->text, "v=1", 3);
+    out->len = 3;
+    add_fact(out, "source", r->source);
+    add_fact(out, "schema", r->schema);
+    add_fact(out, "received-at", view_of(number, (size_t)digits));
+    add_fact(out, "via", view_cstr(via_names[r->via]));
+    add_fact(out, "auth", view_cstr(auth_names[r->auth]));
+    add_fact(out, "request-id", r->request_id);
+    add_fact(out, "ip", r->ip);
+}
+
+/* Six digits at most; not by printf, which is a good part of a record's cost. */
+static size_t format_seq(uint32_t seq, char out[10])
+{
+    char digits[10];
+    size_t n = 0;
+    do {
+        digits[n++] = (char)('0' + seq % 10);
+        seq /= 10;
+    } while (seq > 0);
+    for (size_t i = 0; i < n; i++) {
+        out[i] = digits[n - 1 - i];
+    }
+    return n;
+}
+
+static size_t add_present(struct record_header *out, size_t count, const char *name,
+                          struct view value)
+{
+    if (value.len == 0) {
+        return count;
+    }
+    out[count].name = view_cstr(name);
+    out[count].value = value;
+    return count + 1;
+}
+
+size_t record_encode_headers(const struct record *r, const struct record_facts *facts,
+                             char scratch[RECORD_FACTS_BYTES],
                              struct record_header out[RECORD_HEADERS_MAX])
 {
-    size_t n = 0;
-    int at_len = snprintf(scratch, 32, "%lld", (long long)r->received_at_ms);
-    int seq_len = snprintf(scratch + 32, 32, "%lu", (unsigned long)r->seq);
-    add(out, &n, "v", view_cstr("1"));
-    add(out, &n, "source", r->source);
-    add(out, &n, "schema", r->schema);
-    add(out, &n, "received-at", view_of(scratch, (size_t)at_len));
-    add(out, &n, "seq", view_of(scratch + 32, (size_t)seq_len));
-    add(out, &n, "via", view_cstr(via_names[r->via]));
-    add(out, &n, "auth", view_cstr(auth_names[r->auth]));
-    add_present(out, &n, "request-id", r->request_id);
-    add_present(out, &n, "sent-at", r->sent_at);
-    add_present(out, &n, "context", r->context);
-    add_present(out, &n, "integrations", r->integrations);
-    add_present(out, &n, "ip", r->ip);
-    add_present(out, &n, "type", r->type);
-    add_present(out, &n, "traceparent", r->traceparent);
-    add_present(out, &n, "reason", r->reason);
-    add_present(out, &n, "detail", r->detail);
-    return n;
+    size_t len = facts->len;
+    memcpy(scratch, facts->text, len);
+    memcpy(scratch + len, ";seq=", 5);
+    len += 5;
+    len += format_seq(r->seq, scratch + len);
+    if (r->type.len > 0 && r->type.len <= 16) {
+        memcpy(scratch + len, ";type=", 6);
+        memcpy(scratch + len + 6, r->type.data, r->type.len);
+        len += 6 + r->type.len;
+    }
+    size_t n = add_present(out, 0, "backstitch", view_of(scratch, len));
+    n = add_present(out, n, "sent-at", r->sent_at);
+    n = add_present(out, n, "context", r->context);
+    n = add_present(out, n, "integrations", r->integrations);
+    n = add_present(out, n, "traceparent", r->traceparent);
+    n = add_present(out, n, "reason", r->reason);
+    return add_present(out, n, "detail", r->detail);
 }
 
 /* ---- decode ---- */
 
-/* What was found of the mandatory headers, before it is judged. */
+/* What was found of the mandatory facts, before it is judged. */
 struct found {
     struct view v, received_at, seq, via, auth;
 };
@@ -78,6 +120,7 @@ struct slot {
     size_t offset;
 };
 
+/* Of `backstitch`. */
 static const struct slot found_slots[] = {
     { "v", offsetof(struct found, v) },
     { "received-at", offsetof(struct found, received_at) },
@@ -86,31 +129,57 @@ static const struct slot found_slots[] = {
     { "auth", offsetof(struct found, auth) },
 };
 
-static const struct slot record_slots[] = {
+static const struct slot fact_slots[] = {
     { "source", offsetof(struct record, source) },
     { "schema", offsetof(struct record, schema) },
     { "request-id", offsetof(struct record, request_id) },
+    { "ip", offsetof(struct record, ip) },
+    { "type", offsetof(struct record, type) },
+};
+
+/* Headers of their own. */
+static const struct slot header_slots[] = {
     { "sent-at", offsetof(struct record, sent_at) },
     { "context", offsetof(struct record, context) },
     { "integrations", offsetof(struct record, integrations) },
-    { "ip", offsetof(struct record, ip) },
-    { "type", offsetof(struct record, type) },
     { "traceparent", offsetof(struct record, traceparent) },
     { "reason", offsetof(struct record, reason) },
     { "detail", offsetof(struct record, detail) },
 };
 
-/* Sets the view in `object` that a header belongs to; the last of equal headers wins. */
+#define COUNT(slots) (sizeof(slots) / sizeof((slots)[0]))
+
+/* Sets the view in `object` that a name belongs to. */
 static bool set_slot(const struct slot *slots, size_t count, void *object,
-                     const struct record_header *h)
+                     struct view name, struct view value)
 {
     for (size_t i = 0; i < count; i++) {
-        if (view_equal_cstr(h->name, slots[i].name)) {
-            *(struct view *)(void *)((char *)object + slots[i].offset) = h->value;
+        if (view_equal_cstr(name, slots[i].name)) {
+            *(struct view *)(void *)((char *)object + slots[i].offset) = value;
             return true;
         }
     }
     return false;
+}
+
+/* One pass over name=value;name=value. A part without '=' is a name that we do not know.
+ */
+static void read_facts(struct view text, struct found *found, struct record *out)
+{
+    while (text.len > 0) {
+        const char *semicolon = memchr(text.data, ';', text.len);
+        size_t len = semicolon == NULL ? text.len : (size_t)(semicolon - text.data);
+        const char *equals = memchr(text.data, '=', len);
+        if (equals != NULL) {
+            size_t name_len = (size_t)(equals - text.data);
+            struct view name = view_of(text.data, name_len);
+            struct view value = view_of(equals + 1, len - name_len - 1);
+            if (!set_slot(found_slots, COUNT(found_slots), found, name, value)) {
+                set_slot(fact_slots, COUNT(fact_slots), out, name, value);
+            }
+        }
+        text = view_skip(text, semicolon == NULL ? len : len + 1);
+    }
 }
 
 static bool find_word(const char *const *words, size_t count, struct view text,
@@ -127,8 +196,8 @@ static bool find_word(const char *const *words, size_t count, struct view text,
 
 static bool invalid(struct error *err, const char *name, const char *what)
 {
-    return error_set(err, ERROR_INVALID, ERROR_FROM_SELF, NULL, "the header '%s' %s",
-                     name, what);
+    return error_set(err, ERROR_INVALID, ERROR_FROM_SELF, NULL,
+                     "'%s' in the header `backstitch` %s", name, what);
 }
 
 static bool is_version_1(struct view v)
@@ -155,12 +224,12 @@ static bool judge(const struct found *f, struct record *out, struct error *err)
     } else {
         is_fine = invalid(err, "seq", "is missing or not 0 to 999,999");
     }
-    if (find_word(via_names, sizeof via_names / sizeof via_names[0], f->via, &word)) {
+    if (find_word(via_names, COUNT(via_names), f->via, &word)) {
         out->via = (enum record_via)word;
     } else {
         is_fine = invalid(err, "via", "is missing or none that we know");
     }
-    if (find_word(auth_names, sizeof auth_names / sizeof auth_names[0], f->auth, &word)) {
+    if (find_word(auth_names, COUNT(auth_names), f->auth, &word)) {
         out->auth = (enum record_auth)word;
     } else {
         is_fine = invalid(err, "auth", "is missing or none that we know");
@@ -173,10 +242,11 @@ bool record_decode_headers(const struct record_header *headers, size_t count,
 {
     struct found found = { 0 };
     for (size_t i = 0; i < count; i++) {
-        if (!set_slot(found_slots, sizeof found_slots / sizeof found_slots[0], &found,
-                      &headers[i])) {
-            set_slot(record_slots, sizeof record_slots / sizeof record_slots[0], out,
-                     &headers[i]);
+        if (view_equal_cstr(headers[i].name, "backstitch")) {
+            read_facts(headers[i].value, &found, out);
+        } else {
+            set_slot(header_slots, COUNT(header_slots), out, headers[i].name,
+                     headers[i].value);
         }
     }
     bool is_fine = judge(&found, out, err);

@@ -1,10 +1,13 @@
 /* record: the Kafka message that carries one event: the contract between the two
- * processes.
+ * processes (architecture.md, section 2).
  *
  * Key: the message id. Value: the event's exact bytes. Headers (UTF-8 text): what ingest
- * knows about its arrival (architecture.md, section 2). Unknown headers and a higher
- * minor of `v` ("1.x") are tolerated, so that old and new versions run side by side. This
- * module knows no Kafka library: headers are name and value views. Pure.
+ * knows about its arrival. One header, `backstitch`, holds what every record has, as
+ * name=value joined by ';' with v=1 first: nine headers cost nine allocations on each
+ * side (performance.md, section 10). What is large or seldom has a header of its own.
+ * Unknown names, unknown headers and a higher minor of `v` ("1.x") are tolerated, so that
+ * old and new versions run side by side. This module knows no Kafka library: headers are
+ * name and value views. Pure.
  */
 #ifndef COMMON_CONTRACT_RECORD_H
 #define COMMON_CONTRACT_RECORD_H
@@ -51,24 +54,39 @@ struct record {
 
 #define RECORD_CONTEXT_MAX_BYTES 32768
 #define RECORD_SEQ_LIMIT 1000000
-#define RECORD_HEADERS_MAX 20
-#define RECORD_SCRATCH_BYTES 96
+#define RECORD_HEADERS_MAX 8
+/* Of the header `backstitch`: a slug of 64 bytes, a schema of 48, a request id of 64, an
+ * address of 46, and what is fixed; rounded up. */
+#define RECORD_FACTS_BYTES 512
 
 struct record_header {
     struct view name;
     struct view value;
 };
 
-/* Fills `out` with the headers of `r` and returns their number. Numbers are written to
- * `scratch`; views borrow from it, from `r` and from static text. */
-size_t record_encode_headers(const struct record *r, char scratch[RECORD_SCRATCH_BYTES],
+/* The part of `backstitch` that all records of a request share, made once for it. */
+struct record_facts {
+    size_t len;
+    char text[RECORD_FACTS_BYTES];
+};
+
+/* Formats what is the same in all records of a request: all of `r` but seq and type. No
+ * value may hold a ';': source and schema come from the registry, which has none; of the
+ * others, which come from outside, one that has is left out. */
+void record_facts_format(const struct record *r, struct record_facts *out);
+
+/* Fills `out` with the headers of `r` and returns their number. `facts` is what
+ * record_facts_format made of the same request; seq and type are written behind them, to
+ * `scratch`. Views borrow from `scratch`, from `r` and from static text. */
+size_t record_encode_headers(const struct record *r, const struct record_facts *facts,
+                             char scratch[RECORD_FACTS_BYTES],
                              struct record_header out[RECORD_HEADERS_MAX]);
 
 /* Reads headers into *out (topic, key and value are left as the caller set them); views
  * borrow from `headers`. INVALID when `v` has another major than 1, or v, source,
  * received-at, seq, via or auth are missing or malformed; *out then still holds what
  * could be read, so that the record can be kept as rejected. A missing schema is no error
- * here: it stays empty. */
+ * here: it stays empty. Of equal names the last wins. */
 MUST_CHECK bool record_decode_headers(const struct record_header *headers, size_t count,
                                       struct record *out, struct error *err);
 

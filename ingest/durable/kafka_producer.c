@@ -22,9 +22,11 @@ struct kafka_producer {
 
 struct rd_kafka_headers_s *kafka_producer_headers(const struct record *r)
 {
-    char scratch[RECORD_SCRATCH_BYTES];
+    struct record_facts facts;
+    char scratch[RECORD_FACTS_BYTES];
     struct record_header headers[RECORD_HEADERS_MAX];
-    size_t count = record_encode_headers(r, scratch, headers);
+    record_facts_format(r, &facts);
+    size_t count = record_encode_headers(r, &facts, scratch, headers);
     rd_kafka_headers_t *list = rd_kafka_headers_new(count);
     for (size_t i = 0; i < count; i++) {
         struct view value = headers[i].value;

@@ -23,9 +23,27 @@ Partition = tuple[str, int]
 Positions = dict[Partition, int]  # (topic with prefix, partition) -> the offset that the next record gets
 
 
+# What the header `backstitch` holds (common/contract/record.h); other headers stand by themselves.
+FACTS = ("v", "source", "schema", "received-at", "seq", "via", "auth", "request-id", "ip", "type")
+
+
+def pack_headers(headers: Mapping[str, str]) -> list[tuple[str, str | bytes | None]]:
+    """Headers as ingest writes them, from the flat form that tests use."""
+    facts = ";".join(f"{name}={headers[name]}" for name in FACTS if name in headers)
+    own = [(name, text.encode()) for name, text in headers.items() if name not in FACTS]
+    return [("backstitch", facts.encode()), *own]
+
+
+def unpack_headers(pairs: Sequence[tuple[str, str | bytes | None]]) -> dict[str, str]:
+    """The flat form of a record's headers."""
+    headers = {name: _text(value) for name, value in pairs}
+    facts = headers.pop("backstitch", "")
+    return {**dict(part.split("=", 1) for part in facts.split(";") if "=" in part), **headers}
+
+
 @dataclass(frozen=True)
 class LogRecord:
-    """One record; `topic` without the prefix."""
+    """One record; `topic` without the prefix, `headers` in the flat form."""
 
     topic: str
     partition: int
@@ -64,9 +82,9 @@ class KafkaLog:
         """Delivers all; partition and offset of each."""
         places: list[tuple[int, int]] = [(-1, -1)] * len(records)
         for index, record in enumerate(records):
-            pairs: list[tuple[str, str | bytes | None]] = [(name, text.encode()) for name, text in record.headers.items()]
-            self._producer.produce(f"{self.prefix}.{record.topic}", value=record.value, key=record.key, headers=pairs,
-                                   partition=record.partition, on_delivery=partial(_note_place, places, index))
+            self._producer.produce(f"{self.prefix}.{record.topic}", value=record.value, key=record.key,
+                                   headers=pack_headers(record.headers), partition=record.partition,
+                                   on_delivery=partial(_note_place, places, index))
             self._producer.poll(0)
         assert self._producer.flush(30) == 0, "records were not delivered to Kafka"
         return places
@@ -114,8 +132,7 @@ class KafkaLog:
         return records[:count]
 
     def _record(self, message: Message) -> LogRecord:
-        pairs = cast(list[tuple[str, bytes | None]], message.headers() or [])
-        headers = {name: _text(value) for name, value in pairs}
+        headers = unpack_headers(cast(list[tuple[str, str | bytes | None]], message.headers() or []))
         topic, partition, offset = message.topic(), message.partition(), message.offset()
         assert topic is not None and partition is not None and offset is not None
         return LogRecord(topic.removeprefix(self.prefix + "."), partition, offset, _bytes(message.key()),

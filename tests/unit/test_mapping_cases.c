@@ -105,8 +105,22 @@ static struct view event_bytes(struct json_object *step, struct arena *arena)
                         : decode_base64(text_of(member(step, "event_base64")), arena);
 }
 
-/* The default headers, changed as the step says. */
-static size_t read_headers(struct json_object *changes,
+/* Which of a case's headers are parts of the header `backstitch` (record.h). */
+static bool is_fact(const char *name)
+{
+    static const char *const facts[] = { "v",   "source", "schema", "received-at",
+                                         "seq", "via",    "auth",   "request-id",
+                                         "ip",  "type" };
+    for (size_t i = 0; i < sizeof facts / sizeof facts[0]; i++) {
+        if (strcmp(facts[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The default headers, changed as the step says; facts are packed into `packed`. */
+static size_t read_headers(struct json_object *changes, struct buf *packed,
                            struct record_header out[RECORD_HEADERS_MAX])
 {
     static const char *const defaults[][2] = {
@@ -119,24 +133,27 @@ static size_t read_headers(struct json_object *changes,
         { "auth", "token" },
         { "request-id", "r1" },
     };
-    size_t count = 0;
+    size_t count = 1;
     for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++) {
         struct json_object *unused;
         if (changes == NULL ||
             !json_object_object_get_ex(changes, defaults[i][0], &unused)) {
-            out[count].name = view_cstr(defaults[i][0]);
-            out[count++].value = view_cstr(defaults[i][1]);
+            buf_printf(packed, "%s=%s;", defaults[i][0], defaults[i][1]);
         }
     }
     if (changes != NULL) {
         json_object_object_foreach(changes, name, value)
         {
-            if (value != NULL) {
+            if (value != NULL && is_fact(name)) {
+                buf_printf(packed, "%s=%s;", name, json_object_get_string(value));
+            } else if (value != NULL) {
                 out[count].name = view_cstr(name);
                 out[count++].value = text_of(value);
             }
         }
     }
+    out[0].name = view_cstr("backstitch");
+    out[0].value = buf_view(packed);
     return count;
 }
 
@@ -340,7 +357,8 @@ static void run_step(struct json_object *entry, const struct options *o,
     struct arena arena;
     arena_init(&arena);
     struct record_header headers[RECORD_HEADERS_MAX];
-    size_t count = read_headers(member(entry, "headers"), headers);
+    struct buf packed = { 0 };
+    size_t count = read_headers(member(entry, "headers"), &packed, headers);
     struct error err;
     struct step s = { .expect = member(entry, "expect") };
     s.is_valid = record_decode_headers(headers, count, &s.record, &err);
@@ -367,6 +385,7 @@ static void run_step(struct json_object *entry, const struct options *o,
     table_plan_free(s.plan);
     buf_release(&first);
     buf_release(&second);
+    buf_release(&packed);
     mapper_free(fresh);
     arena_release(&arena);
 }
