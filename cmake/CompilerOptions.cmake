@@ -5,10 +5,17 @@ include(CheckIPOSupported)
 
 add_library(backstitch_options INTERFACE)
 target_include_directories(backstitch_options INTERFACE "${PROJECT_SOURCE_DIR}")
+# The version that --version and build_info say: with the commit, as build metadata, where the build knows it.
+set(BACKSTITCH_FULL_VERSION "${PROJECT_VERSION}")
+if(BACKSTITCH_COMMIT)
+    string(APPEND BACKSTITCH_FULL_VERSION "+g${BACKSTITCH_COMMIT}")
+endif()
 target_compile_definitions(backstitch_options INTERFACE
     _POSIX_C_SOURCE=200809L
-    BACKSTITCH_VERSION="${PROJECT_VERSION}")
+    BACKSTITCH_VERSION="${BACKSTITCH_FULL_VERSION}")
+# Programs do not depend on the folder that they were built in.
 target_compile_options(backstitch_options INTERFACE
+    -ffile-prefix-map=${PROJECT_SOURCE_DIR}/= -ffile-prefix-map=${PROJECT_BINARY_DIR}/=
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wformat=2
     -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wcast-qual -Wundef -Wswitch-enum
     -Wnull-dereference -Wimplicit-fallthrough
