@@ -8,49 +8,87 @@
 
 #include "common/service/shutdown.h"
 
+#define MAX_COMMANDS 16
+
+struct commands {
+    struct command of[MAX_COMMANDS];
+    size_t count;
+};
+
+static void add(struct commands *commands, const struct command *command)
+{
+    commands->of[commands->count++] = *command;
+}
+
+static void add_service_commands(struct commands *to)
+{
+    add(to, &(struct command){ .name = "serve",
+                               .summary = "receive events until stopped (the default)",
+                               .run = command_serve });
+    add(to, &(struct command){ .name = "check",
+                               .summary = "check configuration, registry, Kafka and "
+                                          "topics, then exit",
+                               .has_json = true,
+                               .run = command_check });
+    add(to, &(struct command){ .name = "topics",
+                               .summary = "create the topics, or check those that exist",
+                               .flags = topics_option_table,
+                               .flags_size = sizeof(struct topics_flags),
+                               .has_json = true,
+                               .run = command_topics });
+}
+
+/* A command on one source, which its argument names. */
+static struct command on_source(const char *name, const char *summary,
+                                int (*run)(const struct command_call *call))
+{
+    return (struct command){ .name = name,
+                             .arguments = "NAME",
+                             .min_args = 1,
+                             .max_args = 1,
+                             .summary = summary,
+                             .has_json = true,
+                             .run = run };
+}
+
+static void add_source_commands(struct commands *to)
+{
+    struct command source_add = on_source(
+        "source add", "add a Segment source; prints its URL, credentials and schema",
+        command_source_add);
+    source_add.flags = source_add_option_table;
+    source_add.flags_size = sizeof(struct source_add_flags);
+    add(to, &source_add);
+    add(to, &(struct command){ .name = "source list",
+                               .summary = "list the sources",
+                               .has_json = true,
+                               .run = command_source_list });
+    struct command source_show = on_source(
+        "source show", "show a source with its credentials, and what to paste where",
+        command_source_show);
+    add(to, &source_show);
+    struct command rotate = on_source(
+        "source rotate", "give a source new credentials beside the old, or end the old",
+        command_source_rotate);
+    rotate.details = "Two of a kind are good at once. First rotate, then give every "
+                     "sender the new\ncredential, then end the old one: "
+                     "source rotate NAME --token --retire";
+    rotate.flags = source_rotate_option_table;
+    rotate.flags_size = sizeof(struct source_rotate_flags);
+    add(to, &rotate);
+    struct command source_remove =
+        on_source("source remove", "remove a source; its schema and rows stay",
+                  command_source_remove);
+    source_remove.flags = source_remove_option_table;
+    source_remove.flags_size = sizeof(struct source_remove_flags);
+    add(to, &source_remove);
+}
+
 int main(int argc, char **argv)
 {
-    const struct command commands[] = {
-        { .name = "serve",
-          .summary = "receive events until stopped (the default)",
-          .run = command_serve },
-        { .name = "check",
-          .summary = "check configuration, registry, Kafka and topics, then exit",
-          .has_json = true,
-          .run = command_check },
-        { .name = "topics",
-          .summary = "create the topics, or check those that exist",
-          .flags = topics_option_table,
-          .flags_size = sizeof(struct topics_flags),
-          .has_json = true,
-          .run = command_topics },
-        { .name = "source add",
-          .arguments = "NAME",
-          .min_args = 1,
-          .max_args = 1,
-          .summary = "add a Segment source; prints its URL, credentials and schema",
-          .flags = source_add_option_table,
-          .flags_size = sizeof(struct source_add_flags),
-          .has_json = true,
-          .run = command_source_add },
-        { .name = "source list",
-          .summary = "list the sources",
-          .has_json = true,
-          .run = command_source_list },
-        { .name = "source show",
-          .arguments = "NAME",
-          .min_args = 1,
-          .max_args = 1,
-          .summary = "show a source with its credentials, and what to paste where",
-          .has_json = true,
-          .run = command_source_show },
-        { .name = "source remove",
-          .arguments = "NAME",
-          .min_args = 1,
-          .max_args = 1,
-          .summary = "remove a source; its schema and rows stay",
-          .run = command_source_remove },
-    };
+    struct commands commands = { .count = 0 };
+    add_service_commands(&commands);
+    add_source_commands(&commands);
     const struct program program = {
         .name = "backstitch-ingest",
         .summary = "Receives Segment events over HTTP, acknowledges each as soon as it "
@@ -59,8 +97,8 @@ int main(int argc, char **argv)
         .options = ingest_option_table,
         .config_size = sizeof(struct ingest_options),
         .check_config = ingest_options_check,
-        .commands = commands,
-        .command_count = sizeof commands / sizeof commands[0],
+        .commands = commands.of,
+        .command_count = commands.count,
     };
     shutdown_block_signals();
     return command_main(&program, argc, argv);

@@ -1,5 +1,8 @@
 #include "ingest/commands/source_guide.h"
 
+#include "ingest/commands/options.h"
+#include "ingest/commands/source_snippets.h"
+
 #include "common/base/escape.h"
 
 #include <json-c/json.h>
@@ -11,18 +14,26 @@ const char *source_guide_newest(const struct source_credentials *credentials)
     return credentials->count == 0 ? "" : credentials->values[credentials->count - 1];
 }
 
+/* ---- for people ---- */
+
 /* The URL that paths are put behind: without a slash at its end. */
-static void add_base_url(const struct source_address *address, struct buf *out)
+static void add_base_url(const struct ingest_options *options, struct buf *out)
 {
-    if (address->public_url == NULL) {
-        buf_printf(out, "http://%s", address->listen);
+    if (options->public_url == NULL) {
+        buf_printf(out, "http://%s", options->listen);
         return;
     }
-    struct view url = view_cstr(address->public_url);
+    struct view url = view_cstr(options->public_url);
     while (url.len > 0 && url.data[url.len - 1] == '/') {
         url.len--;
     }
     buf_add_view(out, url);
+}
+
+/* During a rotation the older ones are good too; which they are is in the registry. */
+static void add_count(const struct source_credentials *of, struct buf *out)
+{
+    buf_add_cstr(out, of->count > 1 ? "   (an older one is good too)\n" : "\n");
 }
 
 static void add_facts(const struct source *s, const char *url, struct buf *out)
@@ -33,80 +44,52 @@ static void add_facts(const struct source *s, const char *url, struct buf *out)
     buf_printf(out, "  Webhook URL        %s/webhook/%s\n", url, s->slug);
     if (s->tokens.count > 0) {
         const char *token = source_guide_newest(&s->tokens);
-        buf_printf(out, "  Header             Authorization: Bearer %s\n", token);
+        buf_printf(out, "  Header             Authorization: Bearer %s", token);
+        add_count(&s->tokens, out);
         buf_printf(out, "  or, without header %s/webhook/%s/%s\n", url, s->slug, token);
     }
     if (s->secrets.count > 0) {
-        buf_printf(out, "  Shared secret      %s\n", source_guide_newest(&s->secrets));
+        buf_printf(out, "  Shared secret      %s", source_guide_newest(&s->secrets));
+        add_count(&s->secrets, out);
     }
     if (s->write_keys.count > 0) {
-        buf_printf(out, "  Write key (SDKs)   %s\n", source_guide_newest(&s->write_keys));
+        buf_printf(out, "  Write key (SDKs)   %s", source_guide_newest(&s->write_keys));
+        add_count(&s->write_keys, out);
     }
-    buf_printf(out, "  PostgreSQL schema  %s\n\n", s->schema);
+    buf_printf(out, "  PostgreSQL schema  %s\n", s->schema);
 }
 
-static void add_webhook_steps(const struct source *s, const char *url, struct buf *out)
-{
-    buf_printf(out,
-               "In Segment: add the destination \"Webhooks (Actions)\", map all events, "
-               "and set\n"
-               "  URL            %s/webhook/%s\n"
-               "  Method         POST\n",
-               url, s->slug);
-    if (s->tokens.count > 0) {
-        buf_printf(out, "  Headers        Authorization = Bearer %s\n",
-                   source_guide_newest(&s->tokens));
-    }
-    if (s->secrets.count > 0) {
-        buf_printf(out, "  Shared Secret  %s\n", source_guide_newest(&s->secrets));
-    }
-    buf_add_cstr(
-        out, "Where your code chooses destinations in `integrations`, name this one too, "
-             "or such events\n"
-             "do not come here:\n"
-             "  integrations: { All: false, 'Webhooks (Actions)': true }\n\n");
-}
-
-static void add_sdk_steps(const struct source *s, const char *url, struct buf *out)
-{
-    const char *key = source_guide_newest(&s->write_keys);
-    const char *host = strstr(url, "://") == NULL ? url : strstr(url, "://") + 3;
-    const char *protocol = strncmp(url, "http://", 7) == 0 ? "http" : "https";
-    buf_printf(out,
-               "In SDKs that send here directly, set write key and host:\n"
-               "  analytics.js  AnalyticsBrowser.load({ writeKey: '%s',\n"
-               "                  cdnSettings: { integrations: { 'Segment.io': {\n"
-               "                    apiKey: '%s',\n"
-               "                    apiHost: '%s/v1', protocol: '%s' } } } })\n"
-               "  Node          new Analytics({ writeKey: '%s', host: '%s' })\n"
-               "  HTTP          curl -u %s: -d '{\"userId\":\"u1\",\"event\":\"Test\"}' "
-               "%s/v1/track\n",
-               key, key, host, protocol, key, url, key, url);
-}
-
-void source_guide_add_text(const struct source *source,
-                           const struct source_address *address, struct buf *out)
+static void add_text(const struct source *source, const struct ingest_options *options,
+                     struct buf *out)
 {
     struct buf url = { 0 };
-    add_base_url(address, &url);
+    add_base_url(options, &url);
     add_facts(source, buf_cstr(&url), out);
-    add_webhook_steps(source, buf_cstr(&url), out);
-    if (source->write_keys.count > 0) {
-        add_sdk_steps(source, buf_cstr(&url), out);
-    }
-    if (address->public_url == NULL) {
-        buf_add_cstr(out, "\nINGEST_PUBLIC_URL is not set: put the address that senders "
-                          "use in the place of the one shown.\n");
+    const struct snippet_facts facts = {
+        .url = buf_cstr(&url),
+        .slug = source->slug,
+        .token = source_guide_newest(&source->tokens),
+        .secret = source_guide_newest(&source->secrets),
+        .write_key = source_guide_newest(&source->write_keys),
+    };
+    source_snippets_add(&facts, out);
+    if (options->public_url == NULL) {
+        buf_add_cstr(out,
+                     "\nINGEST_PUBLIC_URL is not set: put the address that senders use "
+                     "in the place of the one shown;\n"
+                     "analytics.js and the mobile SDKs cannot start without it.\n");
     }
     buf_release(&url);
 }
+
+/* ---- for programs ---- */
 
 static void add_member(json_object *to, const char *name, const char *text)
 {
     json_object_object_add(to, name, json_object_new_string(text));
 }
 
-void source_guide_add_json(const struct source *source, struct buf *out)
+static void add_json(const struct source *source, struct buf *out)
 {
     struct buf path = { 0 };
     buf_printf(&path, "/webhook/%s", source->slug);
@@ -123,4 +106,14 @@ void source_guide_add_json(const struct source *source, struct buf *out)
     buf_add_char(out, '\n');
     json_object_put(o);
     buf_release(&path);
+}
+
+void source_guide_add(const struct command_call *call, const struct source *source,
+                      struct buf *out)
+{
+    if (call->json) {
+        add_json(source, out);
+    } else {
+        add_text(source, call->config, out);
+    }
 }

@@ -17,8 +17,10 @@ enum source_require {
     REQUIRE_NONE
 };
 
-#define SOURCE_MAX_CREDENTIALS 4 /* of each kind; two live at once during a rotation */
+#define SOURCE_MAX_CREDENTIALS 4  /* of each kind, in a file */
+#define SOURCE_LIVE_CREDENTIALS 2 /* of each kind during a rotation */
 
+/* In the order of their making: the newest is the last. */
 struct source_credentials {
     char *values[SOURCE_MAX_CREDENTIALS];
     unsigned count;

@@ -21,7 +21,8 @@ from stack import TOPICS, Source, Stack
 from waiting import wait_until
 
 PROGRAMS = {"INGEST_BIN": "backstitch-ingest", "LOADER_BIN": "backstitch-loader"}
-COMMANDS = {"INGEST_BIN": ["serve", "check", "topics", "source add", "source list", "source show", "source remove"],
+COMMANDS = {"INGEST_BIN": ["serve", "check", "topics", "source add", "source list", "source show", "source rotate",
+                           "source remove"],
             "LOADER_BIN": ["run", "check", "status", "names"]}
 ALL = [(program, command) for program, commands in COMMANDS.items() for command in commands]
 CREDENTIALS = ("write_key", "token", "secret")
@@ -150,13 +151,15 @@ def test_schema_and_slug_follow_from_the_name(vector: dict[str, str | None], sta
 def test_sources_are_listed_shown_and_removed(stack: Stack, registry: dict[str, str]) -> None:
     added = [printed(command(stack, "INGEST_BIN", "source", "add", name, "--json", **registry)) for name in ("One", "Two")]
     listed = printed(command(stack, "INGEST_BIN", "source", "list", "--json", **registry))
-    assert [source["slug"] for source in listed] == ["one", "two"]
+    assert [source["slug"] for source in listed["sources"]] == ["one", "two"]
     text = command(stack, "INGEST_BIN", "source", "list", **registry).stdout
     assert "one" in text and "two" in text
     assert not [source[name] for source in added for name in CREDENTIALS if source[name] in text]
     assert printed(command(stack, "INGEST_BIN", "source", "show", "Two", "--json", **registry)) == added[1]
-    assert command(stack, "INGEST_BIN", "source", "remove", "One", **registry).returncode == 0
-    assert [source["slug"] for source in printed(command(stack, "INGEST_BIN", "source", "list", "--json", **registry))] == ["two"]
+    removed = printed(command(stack, "INGEST_BIN", "source", "remove", "One", "--json", **registry))
+    assert removed == {"removed": {"name": "One", "slug": "one", "schema": "one"}}
+    listed = printed(command(stack, "INGEST_BIN", "source", "list", "--json", **registry))
+    assert [source["slug"] for source in listed["sources"]] == ["two"]
     gone = command(stack, "INGEST_BIN", "source", "show", "One", **registry)
     assert gone.returncode == 1 and "One" in gone.stderr
 
@@ -170,6 +173,18 @@ def test_source_add_refuses_and_changes_nothing(arguments: list[str], stack: Sta
     done = command(stack, "INGEST_BIN", "source", "add", *arguments, "--json", **registry)
     assert done.returncode in (1, 2) and done.stdout == "" and done.stderr
     assert Path(registry["INGEST_SOURCES_FILE"]).read_bytes() == before
+
+
+def test_during_a_rotation_both_tokens_are_good_and_then_only_the_new(stack: Stack, source: Source, client: Client) -> None:
+    def status(token: str) -> int:
+        return client.post(f"/webhook/{source.slug}", b"[]", bearer(token)).status
+
+    new = printed(command(stack, "INGEST_BIN", "source", "rotate", source.slug, "--token", "--json"))["token"]
+    wait_until(lambda: status(new) == 200, "the new token is known", 15)
+    assert status(source.token) == 200
+    printed(command(stack, "INGEST_BIN", "source", "rotate", source.slug, "--token", "--retire", "--json"))
+    wait_until(lambda: status(source.token) == 503, "the old token is retired", 15)
+    assert status(new) == 200
 
 
 def test_a_removed_source_is_refused_by_the_running_ingest(stack: Stack, source: Source, client: Client) -> None:
