@@ -61,7 +61,7 @@ static void commit_loaded(struct intake *in, const struct pipeline_result *r, bo
     size_t count = 0;
     struct stream_partition *list = mem_calloc(r->loaded_count, sizeof *list);
     for (size_t i = 0; i < r->loaded_count; i++) {
-        const struct batch_interval *v = &r->loaded[i];
+        const struct sink_interval *v = &r->loaded[i];
         struct partition *p =
             partitions_find(&in->assignment.partitions, v->topic, v->partition);
         if (p != NULL) { /* still ours */

@@ -56,11 +56,11 @@ static void *grow(void *array, size_t count, size_t *capacity, size_t element_si
     return mem_resize(array, *capacity, element_size);
 }
 
-static struct batch_interval *interval_of(struct batch *b,
-                                          const struct stream_record *record)
+static struct sink_interval *interval_of(struct batch *b,
+                                         const struct stream_record *record)
 {
     for (size_t i = 0; i < b->interval_count; i++) {
-        struct batch_interval *v = &b->intervals[i];
+        struct sink_interval *v = &b->intervals[i];
         if (v->partition == record->partition && v->topic == record->topic) {
             return v;
         }
@@ -71,7 +71,7 @@ static struct batch_interval *interval_of(struct batch *b,
 static void extend_interval(struct batch *b, const struct stream_record *record,
                             int64_t from)
 {
-    struct batch_interval *v = interval_of(b, record);
+    struct sink_interval *v = interval_of(b, record);
     if (v == NULL) {
         b->intervals = grow(b->intervals, b->interval_count, &b->interval_capacity,
                             sizeof *b->intervals);
@@ -98,7 +98,8 @@ static struct batch_table *table_of(struct batch *b, const struct batch_context 
     struct batch_table *t = &b->tables[b->table_count++];
     const struct table *base = catalogue_get(context->catalogue, record->schema, name);
     size_t limit = context->is_frozen ? 0 : context->max_columns;
-    *t = (struct batch_table){ .plan = table_plan_new(base, limit) };
+    *t = (struct batch_table){ .plan = table_plan_new(base, limit),
+                               .source = record->source };
     table_unref(base);
     return t;
 }
@@ -109,7 +110,7 @@ static void add_rejected(struct batch *b, const struct stream_record *record,
     b->rejected =
         grow(b->rejected, b->rejected_count, &b->rejected_capacity, sizeof *b->rejected);
     struct view schema = record->record.schema;
-    b->rejected[b->rejected_count++] = (struct batch_rejected){
+    b->rejected[b->rejected_count++] = (struct sink_rejected){
         .schema = schema_name_is_valid(schema) ? schema : view_of(NULL, 0),
         .rejected = *rejected,
         .topic = record->topic,
@@ -130,7 +131,7 @@ static void add_deletion(struct batch *b, const struct record *record,
     b->deletions = grow(b->deletions, b->deletion_count, &b->deletion_capacity,
                         sizeof *b->deletions);
     b->deletions[b->deletion_count++] =
-        (struct batch_deletion){ .schema = record->schema, .deletion = *deletion };
+        (struct sink_deletion){ .schema = record->schema, .deletion = *deletion };
 }
 
 /* What ingest writes is always valid; not all who can write to Kafka are ingest. */
@@ -159,6 +160,9 @@ static void map_one(struct batch *b, const struct batch_context *context,
     }
     const struct record *r = &record->record;
     struct batch_table *t = r->topic < EVENT_DATA_TYPES ? table_of(b, context, r) : NULL;
+    if (t != NULL && r->received_at_ms > t->last_received_at_ms) {
+        t->last_received_at_ms = r->received_at_ms;
+    }
     struct map_result result;
     map_event(context->mapper, r, t == NULL ? NULL : t->plan,
               b->is_narrow ? MAP_NARROW : MAP_NORMAL, &b->arena, &result);
@@ -209,10 +213,10 @@ void batch_map(struct batch *b, const struct batch_context *context, bool narrow
 /* Where the partition of `record` begins in a batch whose records start with it: the end
  * of the interval that the same partition has in `before`, or the start it had in the
  * whole. */
-static int64_t start_after(struct batch *before, const struct batch_interval *whole,
+static int64_t start_after(struct batch *before, const struct sink_interval *whole,
                            size_t whole_count, const struct stream_record *record)
 {
-    const struct batch_interval *v = interval_of(before, record);
+    const struct sink_interval *v = interval_of(before, record);
     if (v != NULL) {
         return v->to;
     }
@@ -228,7 +232,7 @@ struct batch *batch_split(struct batch *b, const struct batch_context *context, 
 {
     REQUIRE(at > 0 && at < b->record_count);
     struct batch *rest = batch_new();
-    struct batch_interval *whole = b->intervals;
+    struct sink_interval *whole = b->intervals;
     size_t whole_count = b->interval_count;
     size_t all = b->record_count;
     b->intervals = NULL;
@@ -258,6 +262,30 @@ void batch_reject_only(struct batch *b, const struct batch_context *context,
     map_event_reject(context->mapper, &b->records[0].record, word, detail, &b->arena,
                      &rejected);
     add_rejected(b, &b->records[0], &rejected);
+}
+
+struct sink_load batch_as_load(const struct batch *b, struct sink_rows *tables)
+{
+    for (size_t i = 0; i < b->table_count; i++) {
+        const struct batch_table *t = &b->tables[i];
+        tables[i] =
+            (struct sink_rows){ .plan = t->plan,
+                                .table = table_plan_settled(t->plan),
+                                .rows = t->rows,
+                                .row_count = t->row_count,
+                                .bytes = t->bytes,
+                                .suppressed_integrations = t->suppressed_integrations,
+                                .source = t->source,
+                                .last_received_at_ms = t->last_received_at_ms };
+    }
+    return (struct sink_load){ .intervals = b->intervals,
+                               .interval_count = b->interval_count,
+                               .tables = tables,
+                               .table_count = b->table_count,
+                               .rejected = b->rejected,
+                               .rejected_count = b->rejected_count,
+                               .deletions = b->deletions,
+                               .deletion_count = b->deletion_count };
 }
 
 bool batch_is_empty(const struct batch *b)

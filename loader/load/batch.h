@@ -11,14 +11,7 @@
 
 #include "loader/consume/stream.h"
 #include "loader/load/catalogue.h"
-#include "loader/mapping/map_event.h"
-
-struct batch_interval { /* what of a partition the batch covers */
-    const char *topic;
-    int32_t partition;
-    int64_t from; /* the position that must be in force */
-    int64_t to;   /* the next one */
-};
+#include "loader/postgres/sink.h"
 
 struct batch_table {
     struct table_plan *plan;
@@ -26,19 +19,8 @@ struct batch_table {
     size_t row_count, row_capacity;
     uint64_t bytes; /* of the rows' events */
     uint64_t suppressed_integrations;
-};
-
-struct batch_rejected {
-    struct view schema; /* empty: backstitch._sdc_rejected */
-    struct map_rejected rejected;
-    const char *topic;
-    int32_t partition;
-    int64_t offset;
-};
-
-struct batch_deletion {
-    struct view schema;
-    struct map_deletion deletion;
+    struct view source; /* whose events these are */
+    int64_t last_received_at_ms;
 };
 
 struct batch {
@@ -46,14 +28,14 @@ struct batch {
     size_t record_count, record_capacity;
     uint64_t bytes; /* of values and headers */
     int64_t first_at_mono_ms;
-    struct batch_interval *intervals;
+    struct sink_interval *intervals;
     size_t interval_count, interval_capacity;
     /* What the mapping made of them; emptied and made again by batch_map. */
     struct batch_table *tables;
     size_t table_count, table_capacity;
-    struct batch_rejected *rejected;
+    struct sink_rejected *rejected;
     size_t rejected_count, rejected_capacity;
-    struct batch_deletion *deletions;
+    struct sink_deletion *deletions;
     size_t deletion_count, deletion_capacity;
     uint64_t sanitized, overflowed;
     struct arena arena;
@@ -93,6 +75,10 @@ struct batch *batch_split(struct batch *b, const struct batch_context *context,
  */
 void batch_reject_only(struct batch *b, const struct batch_context *context,
                        enum reject_reason word, struct view detail);
+
+/* What the batch asks of the database: a value that borrows the batch's arrays, and
+ * `tables`, which has room for table_count elements. Valid as long as both are. */
+struct sink_load batch_as_load(const struct batch *b, struct sink_rows *tables);
 
 /* True when the batch covers nothing: no record was added. */
 bool batch_is_empty(const struct batch *b);

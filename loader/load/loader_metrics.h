@@ -8,7 +8,6 @@
 #define LOADER_LOAD_LOADER_METRICS_H
 
 #include "loader/load/batch.h"
-#include "loader/postgres/sink.h"
 
 #include "common/service/metrics.h"
 

@@ -177,13 +177,18 @@ static enum attempt load_once(struct pipeline *p, struct batch *batch,
                               struct pipeline_result *result, struct error *err)
 {
     struct load_counts *counts = mem_calloc(batch->table_count, sizeof *counts);
+    struct sink_rows *tables = mem_calloc(batch->table_count, sizeof *tables);
+    struct sink_load load = batch_as_load(batch, tables);
+    size_t failed_table = SINK_NO_TABLE;
     int64_t began_us = clock_mono_us();
-    bool is_loaded = p->sink->load(p->sink->context, p->cluster_id, batch, counts, err);
+    bool is_loaded =
+        p->sink->load(p->sink->context, p->cluster_id, &load, counts, &failed_table, err);
     if (is_loaded) {
         loader_metrics_loaded(p->metrics, batch, counts, clock_mono_us() - began_us);
         note_loaded(result, batch);
         trouble_ends(p);
     }
+    free(tables);
     free(counts);
     return is_loaded ? ATTEMPT_DONE : ATTEMPT_AGAIN;
 }

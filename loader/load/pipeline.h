@@ -47,7 +47,7 @@ enum pipeline_outcome {
 };
 
 struct pipeline_result {
-    struct batch_interval *loaded; /* what was committed, also when the outcome is not
+    struct sink_interval *loaded; /* what was committed, also when the outcome is not
                                       DONE; freed by pipeline_result_release */
     size_t loaded_count, loaded_capacity;
     const char *stopped_topic;

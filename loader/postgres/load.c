@@ -18,8 +18,8 @@
 
 static int compare_tables(const void *a, const void *b)
 {
-    const struct table *x = ((const struct load_table *)a)->table;
-    const struct table *y = ((const struct load_table *)b)->table;
+    const struct table *x = ((const struct load_table *)a)->rows->table;
+    const struct table *y = ((const struct load_table *)b)->rows->table;
     int by_schema = view_compare(table_schema(x), table_schema(y));
     return by_schema != 0 ? by_schema : view_compare(table_name(x), table_name(y));
 }
@@ -43,15 +43,12 @@ static void find_columns(struct load_table *t)
     free(is_used);
 }
 
-static size_t list_tables(const struct batch *batch, struct load_table *tables)
+static size_t list_tables(const struct sink_load *load, struct load_table *tables)
 {
     size_t count = 0;
-    for (size_t i = 0; i < batch->table_count; i++) {
-        if (batch->tables[i].row_count > 0) {
-            tables[count] =
-                (struct load_table){ .rows = &batch->tables[i],
-                                     .index = i,
-                                     .table = table_plan_settled(batch->tables[i].plan) };
+    for (size_t i = 0; i < load->table_count; i++) {
+        if (load->tables[i].row_count > 0) {
+            tables[count] = (struct load_table){ .rows = &load->tables[i], .index = i };
             find_columns(&tables[count++]);
         }
     }
@@ -60,11 +57,12 @@ static size_t list_tables(const struct batch *batch, struct load_table *tables)
 }
 
 static bool find_staging(const struct load_setup *setup, struct load_table *tables,
-                         size_t count, struct error *err)
+                         size_t count, size_t *failed_table, struct error *err)
 {
     for (size_t i = 0; i < count; i++) {
-        if (!staging_find(setup->staging, setup->connection, tables[i].table,
+        if (!staging_find(setup->staging, setup->connection, tables[i].rows->table,
                           &tables[i].staging, err)) {
+            *failed_table = tables[i].index;
             return false;
         }
     }
@@ -118,9 +116,11 @@ struct conversation {
     const struct load_setup *setup;
     const struct load_query *query;
     struct load_counts *counts;
-    size_t copies; /* begun so far */
+    size_t statements; /* completed so far */
+    size_t copies;     /* begun */
     size_t counted;
     bool has_failed;
+    size_t *failed_table;
     struct error *err;
 };
 
@@ -128,6 +128,7 @@ static void note_failure(struct conversation *t, const PGresult *r)
 {
     if (!t->has_failed) { /* the first one is the cause */
         t->has_failed = true;
+        *t->failed_table = load_query_table_of(t->query, t->statements);
         connection_failed(t->setup->connection, r, "loading a batch", t->err);
     }
 }
@@ -150,7 +151,8 @@ static void note_counts(struct conversation *t, const PGresult *r)
 static void answer(struct conversation *t, const PGresult *r)
 {
     PGconn *pg = t->setup->connection->pg;
-    ExecStatusType status = PQresultStatus(r); /* no switch: libpq 17 knows more of them */
+    ExecStatusType status =
+        PQresultStatus(r); /* no switch: libpq 17 knows more of them */
     if (status == PGRES_COPY_IN) {
         REQUIRE(t->copies < t->query->table_count);
         if (!copy_rows(pg, &t->query->tables[t->copies++])) {
@@ -158,7 +160,10 @@ static void answer(struct conversation *t, const PGresult *r)
         }
     } else if (status == PGRES_TUPLES_OK) {
         note_counts(t, r);
-    } else if (status != PGRES_COMMAND_OK && status != PGRES_EMPTY_QUERY) {
+        t->statements++;
+    } else if (status == PGRES_COMMAND_OK) {
+        t->statements++;
+    } else if (status != PGRES_EMPTY_QUERY) {
         note_failure(t, r);
     }
 }
@@ -184,22 +189,25 @@ static bool converse(struct conversation *t, const char *sql)
     return !t->has_failed;
 }
 
-bool load_batch(const struct load_setup *setup, const struct batch *batch,
-                struct load_counts *counts, struct error *err)
+bool load_run(const struct load_setup *setup, const struct sink_load *load,
+              struct load_counts *counts, size_t *failed_table, struct error *err)
 {
-    struct load_table *tables = mem_calloc(batch->table_count, sizeof *tables);
-    size_t count = list_tables(batch, tables);
+    struct load_table *tables = mem_calloc(load->table_count, sizeof *tables);
+    size_t count = list_tables(load, tables);
     struct buf sql = { 0 };
-    bool done = find_staging(setup, tables, count, err);
+    *failed_table = SINK_NO_TABLE;
+    bool done = find_staging(setup, tables, count, failed_table, err);
     if (done) {
-        struct load_query query = { .batch = batch,
+        struct load_query query = { .load = load,
                                     .tables = tables,
                                     .table_count = count,
                                     .key = setup->key,
                                     .newest_wins = setup->newest_wins };
-        struct conversation talk = {
-            .setup = setup, .query = &query, .counts = counts, .err = err
-        };
+        struct conversation talk = { .setup = setup,
+                                     .query = &query,
+                                     .counts = counts,
+                                     .failed_table = failed_table,
+                                     .err = err };
         load_query_write(&query, &sql);
         done = converse(&talk, buf_cstr(&sql));
     }

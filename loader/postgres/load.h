@@ -1,4 +1,4 @@
-/* load: sends a batch's transaction and feeds its COPYs. One connection, one thread;
+/* load: sends a load's transaction and feeds its COPYs. One connection, one thread;
  * blocks until the server has answered.
  */
 #ifndef LOADER_POSTGRES_LOAD_H
@@ -14,9 +14,10 @@ struct load_setup {
     bool newest_wins;
 };
 
-/* Loads the batch; counts[i] belongs to batch table i. On failure nothing is loaded, the
- * connection is left idle (or dead), and *err carries the SQLSTATE. */
-MUST_CHECK bool load_batch(const struct load_setup *setup, const struct batch *batch,
-                           struct load_counts *counts, struct error *err);
+/* Loads it, as the port's `load` says (sink.h). On failure the connection is left idle
+ * (or dead), and *err carries the SQLSTATE. */
+MUST_CHECK bool load_run(const struct load_setup *setup, const struct sink_load *load,
+                         struct load_counts *counts, size_t *failed_table,
+                         struct error *err);
 
 #endif

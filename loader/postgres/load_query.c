@@ -27,8 +27,8 @@ static void add_advance(const struct load_query *q, struct buf *sql)
     buf_add_cstr(sql, ",v.t,v.p,v.f,v.n,");
     add_cstr_literal(sql, q->key.owner);
     buf_add_cstr(sql, ") FROM (SELECT * FROM (VALUES ");
-    for (size_t i = 0; i < q->batch->interval_count; i++) {
-        const struct batch_interval *v = &q->batch->intervals[i];
+    for (size_t i = 0; i < q->load->interval_count; i++) {
+        const struct sink_interval *v = &q->load->intervals[i];
         buf_add_cstr(sql, i == 0 ? "(" : ",(");
         add_cstr_literal(sql, v->topic);
         buf_printf(sql, ",%d,%lld::bigint,%lld::bigint)", v->partition,
@@ -45,17 +45,22 @@ static void add_schema_lock(struct buf *sql, struct view schema)
     buf_add_cstr(sql, "));\n");
 }
 
+static bool begins_schema(const struct load_query *q, size_t i)
+{
+    return i == 0 || !view_equal(table_schema(q->tables[i].rows->table),
+                                 table_schema(q->tables[i - 1].rows->table));
+}
+
 static void add_locks_and_checks(const struct load_query *q, struct buf *sql)
 {
     for (size_t i = 0; i < q->table_count; i++) {
-        const struct table *t = q->tables[i].table;
-        if (i == 0 ||
-            !view_equal(table_schema(t), table_schema(q->tables[i - 1].table))) {
+        const struct table *t = q->tables[i].rows->table;
+        if (begins_schema(q, i)) {
             add_schema_lock(sql, table_schema(t));
         }
     }
     for (size_t i = 0; i < q->table_count; i++) {
-        const struct table *t = q->tables[i].table;
+        const struct table *t = q->tables[i].rows->table;
         buf_add_cstr(sql, "LOCK TABLE ");
         add_table_name(sql, t);
         buf_add_cstr(sql, " IN ROW EXCLUSIVE MODE;\nSELECT backstitch.check_table(");
@@ -96,8 +101,8 @@ enum column_form { COLUMN_NAME, COLUMN_KEPT, COLUMN_EXCLUDED };
 static void add_columns(struct buf *sql, const struct load_table *t,
                         enum column_form form)
 {
-    for (size_t i = 0; i < table_column_count(t->table); i++) {
-        const struct column *column = table_column(t->table, i);
+    for (size_t i = 0; i < table_column_count(t->rows->table); i++) {
+        const struct column *column = table_column(t->rows->table, i);
         if (!is_inserted(t, column) ||
             (form == COLUMN_EXCLUDED && view_equal_cstr(column->name, "message_id"))) {
             continue;
@@ -146,18 +151,18 @@ static void add_insert(const struct load_query *q, struct buf *sql,
                "WITH kept AS (SELECT DISTINCT ON (s.message_id COLLATE \"C\") s.* "
                "FROM pg_temp.staging_%u s WHERE NOT ",
                t->staging);
-    add_suppressed(sql, table_schema(t->table));
+    add_suppressed(sql, table_schema(t->rows->table));
     buf_printf(
         sql,
         " ORDER BY s.message_id COLLATE \"C\", s._sdc_sequence%s), i AS (INSERT INTO ",
         order);
-    add_table_name(sql, t->table);
+    add_table_name(sql, t->rows->table);
     buf_add_cstr(sql, " AS t (");
     add_columns(sql, t, COLUMN_NAME);
     buf_add_cstr(sql, "_sdc_batched_at) SELECT ");
     add_columns(sql, t, COLUMN_KEPT);
     buf_add_cstr(sql, "now() FROM kept k WHERE ((SELECT o._sdc_sequence FROM ");
-    add_table_name(sql, t->table);
+    add_table_name(sql, t->rows->table);
     buf_printf(
         sql,
         " o WHERE o.message_id=k.message_id)%sk._sdc_sequence) IS NOT TRUE"
@@ -177,7 +182,7 @@ static void add_counts(const struct load_query *q, struct buf *sql,
     buf_add_cstr(sql, ", n AS (SELECT count(*) FILTER (WHERE is_new) AS new,"
                       " count(*) FILTER (WHERE NOT is_new) AS replaced FROM i),"
                       " z AS (SELECT count(*) FILTER (WHERE ");
-    add_suppressed(sql, table_schema(t->table));
+    add_suppressed(sql, table_schema(t->rows->table));
     buf_printf(sql,
                ") AS suppressed, max(now() - s._sdc_received_at) AS freshness"
                " FROM pg_temp.staging_%u s)",
@@ -186,9 +191,9 @@ static void add_counts(const struct load_query *q, struct buf *sql,
                       " backstitch.note_load(");
     add_cstr_literal(sql, q->key.owner);
     buf_add_char(sql, ',');
-    connection_add_literal(sql, table_schema(t->table));
+    connection_add_literal(sql, table_schema(t->rows->table));
     buf_add_char(sql, ',');
-    connection_add_literal(sql, table_name(t->table));
+    connection_add_literal(sql, table_name(t->rows->table));
     buf_printf(sql,
                ",%zu,n.new,n.replaced,z.suppressed,%llu,%llu,z.freshness) FROM n, z;\n",
                t->rows->row_count, (unsigned long long)t->rows->suppressed_integrations,
@@ -199,7 +204,7 @@ static void add_counts(const struct load_query *q, struct buf *sql,
 
 static void add_deletions(const struct load_query *q, struct buf *sql)
 {
-    const struct batch *b = q->batch;
+    const struct sink_load *b = q->load;
     if (b->deletion_count == 0) {
         return;
     }
@@ -208,7 +213,7 @@ static void add_deletions(const struct load_query *q, struct buf *sql)
         "INSERT INTO backstitch.deletion (\"schema\",message_id,user_id,requested_at)"
         " SELECT * FROM (VALUES ");
     for (size_t i = 0; i < b->deletion_count; i++) {
-        const struct batch_deletion *d = &b->deletions[i];
+        const struct sink_deletion *d = &b->deletions[i];
         buf_add_cstr(sql, i == 0 ? "(" : ",(");
         connection_add_literal(sql, d->schema);
         buf_add_char(sql, ',');
@@ -230,7 +235,7 @@ static void add_text_or_null(struct buf *sql, struct view text)
     }
 }
 
-static void add_rejected_values(struct buf *sql, const struct batch_rejected *r)
+static void add_rejected_values(struct buf *sql, const struct sink_rejected *r)
 {
     connection_add_literal(sql, r->rejected.record);
     buf_add_char(sql, ',');
@@ -251,7 +256,7 @@ static void add_rejected_values(struct buf *sql, const struct batch_rejected *r)
 static void add_rejected_of(const struct load_query *q, struct buf *sql,
                             struct view schema)
 {
-    const struct batch *b = q->batch;
+    const struct sink_load *b = q->load;
     uint64_t count = 0;
     struct view name = schema.len == 0 ? view_cstr("backstitch") : schema;
     buf_add_cstr(sql, "INSERT INTO ");
@@ -284,7 +289,7 @@ static void add_rejected_of(const struct load_query *q, struct buf *sql,
     buf_printf(sql, ",%llu);\n", (unsigned long long)count);
 }
 
-static bool is_first_of_schema(const struct batch *b, size_t at)
+static bool is_first_of_schema(const struct sink_load *b, size_t at)
 {
     for (size_t i = 0; i < at; i++) {
         if (view_equal(b->rejected[i].schema, b->rejected[at].schema)) {
@@ -297,12 +302,12 @@ static bool is_first_of_schema(const struct batch *b, size_t at)
 /* A table of which every event was withheld has no rows, but a count. */
 static void add_withheld(const struct load_query *q, struct buf *sql)
 {
-    for (size_t i = 0; i < q->batch->table_count; i++) {
-        const struct batch_table *t = &q->batch->tables[i];
+    for (size_t i = 0; i < q->load->table_count; i++) {
+        const struct sink_rows *t = &q->load->tables[i];
         if (t->row_count > 0 || t->suppressed_integrations == 0) {
             continue;
         }
-        const struct table *table = table_plan_settled(t->plan);
+        const struct table *table = t->table;
         buf_add_cstr(sql, "SELECT backstitch.note_load(");
         add_cstr_literal(sql, q->key.owner);
         buf_add_char(sql, ',');
@@ -312,6 +317,30 @@ static void add_withheld(const struct load_query *q, struct buf *sql)
         buf_printf(sql, ",0,0,0,0,%llu,0,NULL);\n",
                    (unsigned long long)t->suppressed_integrations);
     }
+}
+
+size_t load_query_table_of(const struct load_query *q, size_t at)
+{
+    size_t before = 1; /* advance */
+    for (size_t i = 0; i < q->table_count; i++) {
+        before += begins_schema(q, i) ? 1 : 0;
+    }
+    if (at < before) {
+        return SINK_NO_TABLE;
+    }
+    at -= before;
+    if (at < 2 * q->table_count) { /* LOCK, check_table */
+        return q->tables[at / 2].index;
+    }
+    at -= 2 * q->table_count;
+    if (q->load->deletion_count > 0) {
+        if (at == 0) {
+            return SINK_NO_TABLE;
+        }
+        at--;
+    }
+    /* TRUNCATE, COPY, INSERT */
+    return at < 3 * q->table_count ? q->tables[at / 3].index : SINK_NO_TABLE;
 }
 
 void load_query_write(const struct load_query *q, struct buf *sql)
@@ -325,9 +354,9 @@ void load_query_write(const struct load_query *q, struct buf *sql)
         add_counts(q, sql, &q->tables[i]);
     }
     add_withheld(q, sql);
-    for (size_t i = 0; i < q->batch->rejected_count; i++) {
-        if (is_first_of_schema(q->batch, i)) {
-            add_rejected_of(q, sql, q->batch->rejected[i].schema);
+    for (size_t i = 0; i < q->load->rejected_count; i++) {
+        if (is_first_of_schema(q->load, i)) {
+            add_rejected_of(q, sql, q->load->rejected[i].schema);
         }
     }
 }

@@ -10,24 +10,23 @@
 #ifndef LOADER_POSTGRES_LOAD_QUERY_H
 #define LOADER_POSTGRES_LOAD_QUERY_H
 
-#include "loader/load/batch.h"
 #include "loader/postgres/positions.h"
+#include "loader/postgres/sink.h"
 
 #include "common/base/buf.h"
 
-/* A batch's table as the query needs it. */
+/* A table of the load as the query needs it. */
 struct load_table {
-    const struct batch_table *rows;
-    size_t index;              /* in the batch */
-    const struct table *table; /* what it is loaded into */
-    unsigned staging;          /* number of its staging table */
+    const struct sink_rows *rows;
+    size_t index;      /* in the load */
+    unsigned staging;  /* number of its staging table */
     uint32_t *columns; /* plan indices of the columns that any row fills, ascending:
                           COPY's columns */
     size_t column_count;
 };
 
 struct load_query {
-    const struct batch *batch;
+    const struct sink_load *load;
     const struct load_table
         *tables; /* ordered by schema and name; those with rows only */
     size_t table_count;
@@ -37,6 +36,10 @@ struct load_query {
 
 /* Appends the whole string. */
 void load_query_write(const struct load_query *q, struct buf *sql);
+
+/* Which table (its number in the load) the statement `at` of the string is about, counted
+ * from 0; SINK_NO_TABLE: none. */
+size_t load_query_table_of(const struct load_query *q, size_t at);
 
 /* The name of the first result column of a table's counts: rows_new, rows_replaced,
  * rows_suppressed follow. */

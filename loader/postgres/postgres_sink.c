@@ -110,12 +110,12 @@ static bool is_known(const struct postgres_sink *s, struct view schema)
 
 /* A source whose events are all rejected has no data table yet, so its schema may be
  * missing. */
-static bool make_rejected_tables(struct postgres_sink *s, const struct batch *batch,
+static bool make_rejected_tables(struct postgres_sink *s, const struct sink_load *load,
                                  struct error *err)
 {
     struct table_ddl_options options = ddl_options(s);
-    for (size_t i = 0; i < batch->rejected_count; i++) {
-        struct view schema = batch->rejected[i].schema;
+    for (size_t i = 0; i < load->rejected_count; i++) {
+        struct view schema = load->rejected[i].schema;
         if (schema.len == 0 || is_known(s, schema)) {
             continue;
         }
@@ -128,16 +128,18 @@ static bool make_rejected_tables(struct postgres_sink *s, const struct batch *ba
     return true;
 }
 
-static bool sink_load(void *context, const char *cluster_id, const struct batch *batch,
-                      struct load_counts *counts, struct error *err)
+static bool sink_load(void *context, const char *cluster_id, const struct sink_load *load,
+                      struct load_counts *counts, size_t *failed_table, struct error *err)
 {
     struct postgres_sink *s = context;
     struct load_setup setup = { .connection = &s->connection,
                                 .staging = &s->staging,
                                 .key = key_of(s, cluster_id),
                                 .newest_wins = s->setup.newest_wins };
-    if (make_rejected_tables(s, batch, err) && load_batch(&setup, batch, counts, err)) {
-        upkeep_after_load(&s->upkeep, &s->connection, batch, clock_mono_ms());
+    *failed_table = SINK_NO_TABLE;
+    if (make_rejected_tables(s, load, err) &&
+        load_run(&setup, load, counts, failed_table, err)) {
+        upkeep_after_load(&s->upkeep, &s->connection, load, clock_mono_ms());
         return true;
     }
     buf_clear(&s->known_schemas); /* one of them may be what is missing */

@@ -1,13 +1,14 @@
 /* sink: the port of the database: PostgreSQL (loader/postgres/) or a test's fake.
  *
- * One thread (the writer) calls it; it owns one connection. Every function makes one
+ * One thread (the writer) calls it; it owns one connection. What is to be loaded comes as
+ * a value, a `struct sink_load`: the caller's arrays, only read. Every function makes one
  * attempt and reports; when to try again is the pipeline's decision, by the failure's
  * kind (reliability.md, 3.3), which `sink_failure_of` reads from the error's SQLSTATE.
  */
 #ifndef LOADER_POSTGRES_SINK_H
 #define LOADER_POSTGRES_SINK_H
 
-#include "loader/load/batch.h"
+#include "loader/mapping/map_event.h"
 #include "loader/mapping/table.h"
 
 #include "common/base/error.h"
@@ -41,6 +42,53 @@ struct sink_position {
     int64_t next_offset; /* -1: no row */
 };
 
+struct sink_interval { /* how far a load moves a partition */
+    const char *topic;
+    int32_t partition;
+    int64_t from; /* the position that must be in force */
+    int64_t to;   /* the next one */
+};
+
+struct sink_rows {                 /* a table's part of a load */
+    const struct table_plan *plan; /* its numbers of columns are those of the cells */
+    const struct table *table; /* what is loaded into: it has every column of the plan */
+    const struct row *rows;
+    size_t row_count;
+    uint64_t bytes; /* of the rows' events */
+    uint64_t suppressed_integrations;
+    /* Whose events these are, and the latest receipt among them. */
+    struct view source;
+    int64_t last_received_at_ms;
+};
+
+struct sink_rejected {
+    struct view schema; /* empty: backstitch._sdc_rejected */
+    struct map_rejected rejected;
+    const char *topic;
+    int32_t partition;
+    int64_t offset;
+};
+
+struct sink_deletion {
+    struct view schema;
+    struct map_deletion deletion;
+};
+
+/* What one transaction loads. */
+struct sink_load {
+    const struct sink_interval *intervals;
+    size_t interval_count;
+    const struct sink_rows *tables;
+    size_t table_count;
+    const struct sink_rejected *rejected;
+    size_t rejected_count;
+    const struct sink_deletion *deletions;
+    size_t deletion_count;
+};
+
+/* In place of the number of a table: the failure is no single table's. */
+#define SINK_NO_TABLE SIZE_MAX
+
 struct load_counts { /* of one table in one transaction, counted by the database */
     uint64_t rows_new, rows_replaced, rows_duplicate, rows_suppressed;
 };
@@ -70,10 +118,11 @@ struct sink {
     bool (*set_position)(void *context, const char *cluster_id,
                          const struct sink_position *position, int64_t expected,
                          struct error *err);
-    /* The one transaction of a batch: advance, staging, insert, rejected, deletions,
-     * statistics. counts[i] belongs to batch table i. */
-    bool (*load)(void *context, const char *cluster_id, const struct batch *batch,
-                 struct load_counts *counts, struct error *err);
+    /* The one transaction of a batch: advance, rows, rejected, deletions, statistics.
+     * counts[i] belongs to tables[i] of the load. On failure nothing is loaded, and
+     * *failed_table says at which of them the database stopped, or SINK_NO_TABLE. */
+    bool (*load)(void *context, const char *cluster_id, const struct sink_load *load,
+                 struct load_counts *counts, size_t *failed_table, struct error *err);
     /* Tries a row of our own values in the table, rolled back: false with the error when
      * even that is refused. */
     bool (*probe)(void *context, const struct table *table, struct error *err);

@@ -50,37 +50,32 @@ static bool is_due(struct upkeep *u, struct view schema, int64_t now_mono_ms)
 
 /* One statement each: two rows in one transaction could make two loaders wait for each
  * other crosswise. */
-static void note(struct connection *c, const struct record *r)
+static void note(struct connection *c, const struct sink_rows *rows)
 {
     struct buf sql = { 0 };
     struct error err;
     buf_add_cstr(&sql, "INSERT INTO backstitch.source AS s "
                        "(\"schema\", source, mapping_version, last_event_at) VALUES (");
-    connection_add_literal(&sql, r->schema);
+    connection_add_literal(&sql, table_schema(rows->table));
     buf_add_char(&sql, ',');
-    connection_add_literal(&sql, r->source);
+    connection_add_literal(&sql, rows->source);
     buf_printf(&sql,
                ",%d,to_timestamp(%lld/1000.0)) ON CONFLICT (\"schema\") DO UPDATE SET "
                "last_event_at=greatest(s.last_event_at,EXCLUDED.last_event_at)",
-               MAPPING_VERSION, (long long)r->received_at_ms);
+               MAPPING_VERSION, (long long)rows->last_received_at_ms);
     if (!connection_run(c, buf_cstr(&sql), "noting the source", &err)) {
         log_failure(LOG_DEBUG, "source_not_noted", &err);
     }
     buf_release(&sql);
 }
 
-void upkeep_after_load(struct upkeep *u, struct connection *c, const struct batch *batch,
-                       int64_t now_mono_ms)
+void upkeep_after_load(struct upkeep *u, struct connection *c,
+                       const struct sink_load *load, int64_t now_mono_ms)
 {
     struct error err;
-    struct view last = view_of(NULL, 0);
-    for (size_t i = batch->record_count; i > 0; i--) { /* the last event of each first */
-        const struct record *r = &batch->records[i - 1].record;
-        bool is_same = view_equal(r->schema, last);
-        last = r->schema;
-        if (!is_same && batch->records[i - 1].headers_are_valid && r->schema.len > 0 &&
-            is_due(u, r->schema, now_mono_ms)) {
-            note(c, r);
+    for (size_t i = 0; i < load->table_count; i++) {
+        if (is_due(u, table_schema(load->tables[i].table), now_mono_ms)) {
+            note(c, &load->tables[i]);
         }
     }
     if (u->pruned_mono_ms == 0 || now_mono_ms - u->pruned_mono_ms >= PRUNE_EVERY_MS) {

@@ -8,8 +8,8 @@
 #ifndef LOADER_POSTGRES_UPKEEP_H
 #define LOADER_POSTGRES_UPKEEP_H
 
-#include "loader/load/batch.h"
 #include "loader/postgres/connection.h"
+#include "loader/postgres/sink.h"
 
 struct upkeep_source {
     char *schema;
@@ -26,9 +26,9 @@ struct upkeep {
 /* Frees what it remembers. */
 void upkeep_release(struct upkeep *u);
 
-/* Notes the sources of a loaded batch, each at most once a minute, and deletes statistics
- * older than 30 days (architecture.md, section 5) once an hour. */
-void upkeep_after_load(struct upkeep *u, struct connection *c, const struct batch *batch,
-                       int64_t now_mono_ms);
+/* Notes the sources of what was loaded, each at most once a minute, and deletes
+ * statistics older than 30 days (architecture.md, section 5) once an hour. */
+void upkeep_after_load(struct upkeep *u, struct connection *c,
+                       const struct sink_load *load, int64_t now_mono_ms);
 
 #endif

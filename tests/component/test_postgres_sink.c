@@ -1,5 +1,6 @@
 /* The PostgreSQL sink against a real server: the one transaction, its fences, copies,
  * suppression, statistics, and DDL beside others. */
+#include "loader/load/batch.h"
 #include "loader/postgres/connection.h"
 #include "loader/postgres/postgres_sink.h"
 
@@ -196,10 +197,12 @@ static bool load(struct loader *l, struct batch *b, struct load_counts *counts,
                  struct error *err)
 {
     struct load_counts own[16] = { { 0 } };
+    struct sink_rows tables[16];
+    size_t failed_table;
     assert_true(b->table_count <= 16);
-    bool done =
-        l->sink.load(l->sink.context, cluster, b, counts == NULL ? own : counts, err);
-    return done;
+    struct sink_load content = batch_as_load(b, tables);
+    return l->sink.load(l->sink.context, cluster, &content, counts == NULL ? own : counts,
+                        &failed_table, err);
 }
 
 static void load_well(struct loader *l, struct batch *b, struct load_counts *counts)
@@ -351,7 +354,13 @@ static void test_a_refused_value_takes_everything_back(void **state)
         (struct event){ 2, "bad", 1000, ",\"properties\":{\"n\":-1}", EVENT_TRACK });
     settle(&f->a, b);
     run(f, "ALTER TABLE shop.track ADD CONSTRAINT positive CHECK (properties__n > 0)");
-    assert_false(load(&f->a, b, NULL, &err));
+    struct sink_rows tables[2];
+    struct load_counts counts[2];
+    struct sink_load content = batch_as_load(b, tables);
+    size_t failed_table = SINK_NO_TABLE;
+    assert_false(f->a.sink.load(f->a.sink.context, cluster, &content, counts,
+                                &failed_table, &err));
+    assert_int_equal(failed_table, 1); /* the batch's second table: track */
     assert_string_equal(err.code, "23514");
     assert_int_equal(sink_failure_of(&err), SINK_POISON);
     assert_sql(f, "0", "SELECT count(*) FROM shop.page");

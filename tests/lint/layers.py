@@ -17,6 +17,7 @@ MAY_INCLUDE = {
     "ingest": {"common/base", "common/service", "common/contract", "ingest"},
     "loader": {"common/base", "common/service", "common/contract", "loader"},
     "loader/mapping": {"common/base", "common/contract", "loader/mapping"},
+    "loader/postgres": {"common/base", "common/service", "common/contract", "loader/mapping", "loader/postgres"},
 }
 
 MAY_USE = {
@@ -26,6 +27,7 @@ MAY_USE = {
     "ingest": {"librdkafka", "civetweb", "json-c", "openssl", "zlib", "uthash"},
     "loader": {"librdkafka", "json-c", "libpq", "uthash"},
     "loader/mapping": {"uthash"},
+    "loader/postgres": {"libpq"},
 }
 
 LIBRARY_OF = {

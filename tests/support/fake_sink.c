@@ -198,32 +198,37 @@ static bool is_poison(const struct fake_sink *f, int64_t offset)
     return false;
 }
 
-static bool is_rejected(const struct batch *b, int64_t offset)
+/* Events of these tests are named after where they lie: "m-<partition>-<offset>". */
+static int64_t offset_of(const struct row *row)
 {
-    for (size_t i = 0; i < b->rejected_count; i++) {
-        if (b->rejected[i].offset == offset) {
-            return true;
-        }
-    }
-    return false;
+    int partition = 0;
+    long long offset = -1;
+    char id[64];
+    snprintf(id, sizeof id, "%.*s", VIEW_ARG(row->message_id));
+    REQUIRE(sscanf(id, "m-%d-%lld", &partition, &offset) == 2);
+    return offset;
 }
 
-static bool check_poison(const struct fake_sink *f, const struct batch *b,
-                         struct error *err)
+static bool check_poison(const struct fake_sink *f, const struct sink_load *b,
+                         size_t *failed_table, struct error *err)
 {
-    for (size_t i = 0; i < b->record_count; i++) {
-        int64_t offset = b->records[i].offset;
-        if (is_poison(f, offset) && !is_rejected(b, offset)) {
-            return fail(err, f->poison_code, "a value is refused");
+    for (size_t i = 0; i < b->table_count; i++) {
+        for (size_t j = 0; j < b->tables[i].row_count; j++) {
+            if (is_poison(f, offset_of(&b->tables[i].rows[j]))) {
+                *failed_table = i;
+                return fail(err, f->poison_code, "a value is refused");
+            }
         }
     }
     return true;
 }
 
-static bool check_tables(struct fake_sink *f, const struct batch *b, struct error *err)
+static bool check_tables(struct fake_sink *f, const struct sink_load *b,
+                         size_t *failed_table, struct error *err)
 {
     for (size_t i = 0; i < b->table_count; i++) {
-        const struct table *mapped = table_plan_settled(b->tables[i].plan);
+        const struct table *mapped = b->tables[i].table;
+        *failed_table = i;
         const struct table **slot =
             find_table(f, table_schema(mapped), table_name(mapped));
         if (slot == NULL) {
@@ -233,13 +238,15 @@ static bool check_tables(struct fake_sink *f, const struct batch *b, struct erro
             return fail(err, "BS002", "the table has changed");
         }
     }
+    *failed_table = SINK_NO_TABLE;
     return true;
 }
 
-static bool check_positions(struct fake_sink *f, const struct batch *b, struct error *err)
+static bool check_positions(struct fake_sink *f, const struct sink_load *b,
+                            struct error *err)
 {
     for (size_t i = 0; i < b->interval_count; i++) {
-        const struct batch_interval *v = &b->intervals[i];
+        const struct sink_interval *v = &b->intervals[i];
         if (fake_sink_position(f, v->topic, v->partition) != v->from) {
             return fail(err, "BS001", "the position is another's");
         }
@@ -247,39 +254,60 @@ static bool check_positions(struct fake_sink *f, const struct batch *b, struct e
     return true;
 }
 
-static void commit(struct fake_sink *f, const struct batch *b)
+static void note_loaded(struct fake_sink *f, int64_t offset)
+{
+    REQUIRE(f->loaded_count < FAKE_SINK_MAX);
+    f->loaded_offsets[f->loaded_count++] = offset;
+}
+
+static int compare_offsets(const void *a, const void *b)
+{
+    const int64_t *x = a;
+    const int64_t *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+static void commit(struct fake_sink *f, const struct sink_load *b)
 {
     for (size_t i = 0; i < b->interval_count; i++) {
-        const struct batch_interval *v = &b->intervals[i];
+        const struct sink_interval *v = &b->intervals[i];
         find_position(f, v->topic, v->partition)->next_offset = v->to;
     }
-    for (size_t i = 0; i < b->record_count; i++) {
-        REQUIRE(f->loaded_count < FAKE_SINK_MAX);
-        f->loaded_offsets[f->loaded_count++] = b->records[i].offset;
+    size_t before = f->loaded_count;
+    for (size_t i = 0; i < b->table_count; i++) {
+        for (size_t j = 0; j < b->tables[i].row_count; j++) {
+            note_loaded(f, offset_of(&b->tables[i].rows[j]));
+        }
     }
     for (size_t i = 0; i < b->rejected_count; i++) {
+        note_loaded(f, b->rejected[i].offset);
         f->rejected_offsets[f->rejected_count++] = b->rejected[i].offset;
         buf_add_view(&f->reasons, b->rejected[i].rejected.reason);
         buf_add_char(&f->reasons, '\n');
     }
+    if (f->loaded_count > before) {
+        qsort(f->loaded_offsets + before, f->loaded_count - before,
+              sizeof *f->loaded_offsets, compare_offsets);
+    }
 }
 
-static bool fake_load(void *context, const char *cluster_id, const struct batch *batch,
-                      struct load_counts *counts, struct error *err)
+static bool fake_load(void *context, const char *cluster_id, const struct sink_load *load,
+                      struct load_counts *counts, size_t *failed_table, struct error *err)
 {
     struct fake_sink *f = context;
     (void)cluster_id;
     REQUIRE(f->is_connected);
     f->loads++;
+    *failed_table = SINK_NO_TABLE;
     if (next_failure(f->load_failures, f->load_failure_count, &f->load_failure_next,
                      err) ||
-        !check_positions(f, batch, err) || !check_tables(f, batch, err) ||
-        !check_poison(f, batch, err)) {
+        !check_positions(f, load, err) || !check_tables(f, load, failed_table, err) ||
+        !check_poison(f, load, failed_table, err)) {
         return false;
     }
-    commit(f, batch);
-    for (size_t i = 0; i < batch->table_count; i++) {
-        counts[i].rows_new = batch->tables[i].row_count;
+    commit(f, load);
+    for (size_t i = 0; i < load->table_count; i++) {
+        counts[i].rows_new = load->tables[i].row_count;
     }
     return true;
 }

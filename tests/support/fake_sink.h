@@ -36,7 +36,7 @@ struct fake_sink {
     size_t table_count;
     struct sink_position positions[64];
     size_t position_count;
-    int64_t loaded_offsets[FAKE_SINK_MAX]; /* rows and rejected, in order of commit */
+    int64_t loaded_offsets[FAKE_SINK_MAX]; /* rows and rejected, by commit, then offset */
     size_t loaded_count;
     int64_t rejected_offsets[FAKE_SINK_MAX];
     size_t rejected_count;

@@ -80,10 +80,10 @@ static struct table_plan *plan_of(const char *name, const struct column *columns
     return plan;
 }
 
-static struct batch_rejected rejected_at(int64_t offset)
+static struct sink_rejected rejected_at(int64_t offset)
 {
     bool is_known = offset == 9;
-    struct batch_rejected r = {
+    struct sink_rejected r = {
         .schema = VIEW_LITERAL("shop"),
         .rejected = { .record = VIEW_LITERAL("it's"),
                       .reason = VIEW_LITERAL("not json: x"),
@@ -96,12 +96,11 @@ static struct batch_rejected rejected_at(int64_t offset)
     return r;
 }
 
-static struct load_table load_table_of(const struct batch_table *rows, unsigned staging,
+static struct load_table load_table_of(const struct sink_rows *rows, unsigned staging,
                                        uint32_t *columns, size_t count)
 {
     struct load_table t = { .rows = rows,
                             .index = staging,
-                            .table = table_plan_settled(rows->plan),
                             .staging = staging,
                             .columns = columns,
                             .column_count = count };
@@ -111,44 +110,48 @@ static struct load_table load_table_of(const struct batch_table *rows, unsigned 
 /* The batch of which load_transaction.sql is the load. */
 static void write_query(const struct load_sql *v, struct buf *sql)
 {
-    struct batch_interval intervals[] = { { "segment.page", 3, v->from, v->to },
-                                          { "segment.track", 0, v->from, v->to } };
-    struct batch_table tables[] = {
-        { .plan = plan_of("page", page_columns, COUNT(page_columns), v->page_fingerprint),
-          .row_count = v->page_rows,
-          .bytes = 512 },
-        { .plan =
-              plan_of("track", track_columns, COUNT(track_columns), v->track_fingerprint),
+    struct sink_interval intervals[] = { { "segment.page", 3, v->from, v->to },
+                                         { "segment.track", 0, v->from, v->to } };
+    struct table_plan *plans[] = {
+        plan_of("page", page_columns, COUNT(page_columns), v->page_fingerprint),
+        plan_of("track", track_columns, COUNT(track_columns), v->track_fingerprint),
+        plan_of("screen", page_columns, COUNT(page_columns), "s"),
+    };
+    struct sink_rows tables[] = {
+        { .plan = plans[0], .row_count = v->page_rows, .bytes = 512 },
+        { .plan = plans[1],
           .row_count = v->track_rows,
           .bytes = 1024,
           .suppressed_integrations = 1 },
-        { .plan = plan_of("screen", page_columns, COUNT(page_columns), "s"),
-          .suppressed_integrations = 2 },
+        { .plan = plans[2], .suppressed_integrations = 2 },
     };
-    struct batch_rejected rejected[] = { rejected_at(7), rejected_at(9) };
-    struct batch_deletion deletions[] = {
+    struct sink_rejected rejected[] = { rejected_at(7), rejected_at(9) };
+    struct sink_deletion deletions[] = {
         { VIEW_LITERAL("shop"), { VIEW_LITERAL("d1"), VIEW_LITERAL("gone"), 5000 } }
     };
-    struct batch batch = { .intervals = intervals,
-                           .interval_count = COUNT(intervals),
-                           .tables = tables,
-                           .table_count = COUNT(tables),
-                           .rejected = rejected,
-                           .rejected_count = COUNT(rejected),
-                           .deletions = deletions,
-                           .deletion_count = COUNT(deletions) };
+    for (size_t i = 0; i < COUNT(tables); i++) {
+        tables[i].table = table_plan_base(tables[i].plan);
+    }
+    struct sink_load load = { .intervals = intervals,
+                              .interval_count = COUNT(intervals),
+                              .tables = tables,
+                              .table_count = COUNT(tables),
+                              .rejected = rejected,
+                              .rejected_count = COUNT(rejected),
+                              .deletions = deletions,
+                              .deletion_count = COUNT(deletions) };
     struct load_table loaded[] = {
         load_table_of(&tables[0], 0, page_copied, COUNT(page_copied)),
         load_table_of(&tables[1], 1, track_copied, COUNT(track_copied)),
     };
-    struct load_query query = { .batch = &batch,
+    struct load_query query = { .load = &load,
                                 .tables = loaded,
                                 .table_count = COUNT(loaded),
                                 .key = { v->group, "c1", v->owner },
                                 .newest_wins = v->newest_wins };
     load_query_write(&query, sql);
     for (size_t i = 0; i < COUNT(tables); i++) {
-        table_plan_free(tables[i].plan);
+        table_plan_free(plans[i]);
     }
 }
 
@@ -190,11 +193,44 @@ static void test_the_newest_rule_is_its_mirror(void **state)
     assert_frozen(true);
 }
 
+/* The statement that fails says which table is at fault: the driver divides by it. */
+static void test_each_statement_belongs_to_its_table(void **state)
+{
+    static const size_t expected[] = {
+        SINK_NO_TABLE, /* advance */
+        SINK_NO_TABLE, /* the schema's lock */
+        4,
+        4,
+        7,
+        7,             /* LOCK, check_table of each */
+        SINK_NO_TABLE, /* deletions */
+        4,
+        4,
+        4,
+        7,
+        7,
+        7,             /* TRUNCATE, COPY, INSERT of each */
+        SINK_NO_TABLE, /* what comes after */
+    };
+    struct table_plan *plan = plan_of("page", page_columns, COUNT(page_columns), "p");
+    struct sink_rows rows = { .plan = plan, .table = table_plan_base(plan) };
+    struct load_table tables[] = { { .rows = &rows, .index = 4 },
+                                   { .rows = &rows, .index = 7 } };
+    struct sink_load load = { .deletion_count = 1 };
+    struct load_query query = { .load = &load, .tables = tables, .table_count = 2 };
+    (void)state;
+    for (size_t i = 0; i < COUNT(expected); i++) {
+        assert_int_equal(load_query_table_of(&query, i), expected[i]);
+    }
+    table_plan_free(plan);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_oldest_rule_is_written_as_frozen),
         cmocka_unit_test(test_the_newest_rule_is_its_mirror),
+        cmocka_unit_test(test_each_statement_belongs_to_its_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
