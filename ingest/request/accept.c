@@ -298,7 +298,7 @@ static void accept_request(struct accept *a, struct visit *v)
     struct view forwarded = { NULL, 0 };
     credentials_read(v->exchange, v->request, &v->route, &v->credentials);
     http_header(v->exchange, "X-Forwarded-For", &forwarded);
-    v->sender_ip = proxies_sender(&a->proxies, v->request->peer_ip, forwarded);
+    v->sender_ip = proxies_sender(&a->proxies, v->request->peer_ip, &forwarded, 1);
     bool is_found = v->route.is_sdk
                         ? sender_find_sdk(v, view_cstr(v->credentials.write_key), false)
                         : sender_find_webhook(v);
