@@ -14,17 +14,23 @@ static const struct json_node *member(const struct json_doc *doc,
     return node == NULL || node->kind == JSON_NULL ? NULL : node;
 }
 
+/* As the libraries' own sources name them; some with their npm scope (mapping.md, section
+ * 4). */
 static bool is_device_library(const struct json_node *name, struct arena *arena)
 {
     static const char *const names[] = {
-        "analytics.js",      "analytics-ios",    "analytics-android",
-        "analytics-swift",   "analytics-kotlin", "analytics-react-native",
-        "analytics-flutter",
+        "analytics.js",           "analytics-next",    "analytics-ios",
+        "analytics-android",      "analytics-swift",   "analytics-kotlin",
+        "analytics-react-native", "analytics-flutter",
     };
+    static const struct view scope = VIEW_LITERAL("@segment/");
     if (name == NULL || name->kind != JSON_STRING) {
         return false;
     }
     struct view text = json_text_decode(name->text, arena);
+    if (view_starts_with(text, scope)) {
+        text = view_skip(text, scope.len);
+    }
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (view_equal_cstr(text, names[i])) {
             return true;

@@ -125,32 +125,53 @@ static bool take_clock(struct cursor *c, struct clock_time *t)
     return !take(c, '.') || take_fraction(c, t);
 }
 
-/* "+hh:mm" (with a colon) or "+hhmm" (without). */
-static bool take_offset(struct cursor *c, bool with_colon, int64_t *out_seconds)
+static bool take_sign_and_hours(struct cursor *c, bool *out_is_west, int *out_hours)
 {
-    int hours;
-    int minutes;
-    bool is_west = next_is(c, '-');
-    if (!take(c, '+') && !take(c, '-')) {
-        return false;
-    }
-    if (!take_number(c, 2, 0, 23, &hours) || (with_colon && !take(c, ':')) ||
+    *out_is_west = next_is(c, '-');
+    return (take(c, '+') || take(c, '-')) && take_number(c, 2, 0, 23, out_hours);
+}
+
+static int64_t offset_of(bool is_west, int hours, int minutes)
+{
+    int64_t seconds = hours * INT64_C(3600) + minutes * INT64_C(60);
+    return is_west ? -seconds : seconds;
+}
+
+/* Go's "+hhmm". */
+static bool take_go_offset(struct cursor *c, int64_t *out_seconds)
+{
+    bool is_west = false;
+    int hours = 0;
+    int minutes = 0;
+    if (!take_sign_and_hours(c, &is_west, &hours) ||
         !take_number(c, 2, 0, 59, &minutes)) {
         return false;
     }
-    int64_t seconds = hours * INT64_C(3600) + minutes * INT64_C(60);
-    *out_seconds = is_west ? -seconds : seconds;
+    *out_seconds = offset_of(is_west, hours, minutes);
     return true;
 }
 
-/* RFC 3339's zone, which may be missing: UTC. */
-static bool take_rfc_zone(struct cursor *c, int64_t *out_seconds)
+/* RFC 3339's zone "+hh:mm", which may be missing: UTC; or in ISO 8601's short forms
+ * "+hhmm" and "+hh", which old iOS and Python's %z write. */
+static bool take_zone(struct cursor *c, int64_t *out_seconds)
 {
+    bool is_west = false;
+    int hours = 0;
+    int minutes = 0;
     *out_seconds = 0;
     if (at_end(c) || take(c, 'Z') || take(c, 'z')) {
         return true;
     }
-    return take_offset(c, true, out_seconds);
+    if (!take_sign_and_hours(c, &is_west, &hours)) {
+        return false;
+    }
+    bool is_whole = at_end(c);
+    if (!is_whole) {
+        (void)take(c, ':');
+        is_whole = take_number(c, 2, 0, 59, &minutes);
+    }
+    *out_seconds = offset_of(is_west, hours, minutes);
+    return is_whole;
 }
 
 /* Go's abbreviation of a zone: capitals ("UTC", "CEST"), or a sign and digits ("+03"). */
@@ -170,7 +191,7 @@ static bool take_zone_name(struct cursor *c)
  * time. */
 static bool take_go_zone(struct cursor *c, int64_t *out_seconds)
 {
-    if (!take(c, ' ') || !take_offset(c, false, out_seconds) || !take(c, ' ') ||
+    if (!take(c, ' ') || !take_go_offset(c, out_seconds) || !take(c, ' ') ||
         !take_zone_name(c)) {
         return false;
     }
@@ -188,8 +209,7 @@ static bool take_clock_and_zone(struct cursor *c, struct clock_time *t,
     if (take(c, ' ')) {
         return take_clock(c, t) && take_go_zone(c, out_offset);
     }
-    return (take(c, 'T') || take(c, 't')) && take_clock(c, t) &&
-           take_rfc_zone(c, out_offset);
+    return (take(c, 'T') || take(c, 't')) && take_clock(c, t) && take_zone(c, out_offset);
 }
 
 /* The range is that of the UTC time, which an offset may have moved out of it. */

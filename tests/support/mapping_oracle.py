@@ -455,14 +455,15 @@ Moment = int  # microseconds since 1970-01-01 UTC
 
 _DATE = r"(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})"
 _TIME = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})(?:\.(?P<fraction>[0-9]{1,9}))?"
-_RFC3339 = re.compile(rf"{_DATE}(?:[Tt]{_TIME}(?P<zone>[Zz]|[+-][0-9]{{2}}:[0-9]{{2}})?)?", re.ASCII)
+_RFC3339 = re.compile(rf"{_DATE}(?:[Tt]{_TIME}(?P<zone>[Zz]|[+-][0-9]{{2}}(?::?[0-9]{{2}})?)?)?", re.ASCII)
 _GO_STRING = re.compile(rf"{_DATE} {_TIME} (?P<zone>[+-][0-9]{{4}}) (?:[A-Z]+|[+-][0-9]{{2,4}})(?: m=[+-][0-9]+\.[0-9]+)?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1)
 _MICROSECOND = timedelta(microseconds=1)
 
 
 def parse_timestamp(text: str) -> Moment | None:
-    """Strict RFC 3339 (zone may be missing, the time too) or Go's time.String(); None for all else and outside years 1 to 9999."""
+    """Strict RFC 3339 (zone may be missing or short as in ISO 8601, the time may be missing) or Go's time.String(); None for all
+    else and outside years 1 to 9999."""
     found = _RFC3339.fullmatch(text) or _GO_STRING.fullmatch(text)
     if found is None:
         return None
@@ -470,6 +471,7 @@ def parse_timestamp(text: str) -> Moment | None:
         int(found[part] or 0) for part in ("year", "month", "day", "hour", "minute", "second")
     )
     zone = (found["zone"] or "Z").replace(":", "")
+    zone = zone + "00" if len(zone) == 3 else zone  # "+08"
     fraction = ((found["fraction"] or "") + "000000")[:6]
     try:
         offset = timedelta() if zone in "Zz" else timedelta(hours=int(zone[1:3]), minutes=int(zone[3:5]))
@@ -538,7 +540,7 @@ def fixed_columns(table: str) -> dict[str, str]:
 
 # --- Sections 2 to 4: one event into its row ------------------------------------------------------------------------------------------
 
-_CLIENT_LIBRARY = re.compile(r"analytics\.js|analytics-(?:ios|android|swift|kotlin|react-native|flutter)")
+_CLIENT_LIBRARY = re.compile(r"(?:@segment/)?(?:analytics\.js|analytics-(?:next|ios|android|swift|kotlin|react-native|flutter))")
 _TIMES = ("timestamp", "original_timestamp", "received_at", "sent_at")
 
 
