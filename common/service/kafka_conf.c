@@ -54,14 +54,24 @@ static const struct property consumer_properties[] = {
     { "max.poll.interval.ms", "300000" },
     { "session.timeout.ms", "10000" }, /* how long a killed loader holds its partitions */
     { "heartbeat.interval.ms", "3000" },
-    { "queued.max.messages.kbytes",
-      "131072" }, /* when full, 2.0.2 stops fetching for a second */
-    { "queued.min.messages",
-      "4000" },                     /* of a partition, fetched ahead: the default of
-                                       100,000 took twice the memory (290, not 130 MB) */
+    /* Fetched ahead, of all partitions together: their queues are one. When it is full
+     * librdkafka stops fetching; see newer_consumer_properties for what begins it again.
+     */
+    { "queued.min.messages", "4000" },
+    { "queued.max.messages.kbytes", "65536" },
+    /* One answer holds up to this of each partition, compressed: what is fetched ahead
+     * at once, and so most of the loader's memory (1 MiB: 137 MB instead of 92). */
+    { "max.partition.fetch.bytes", "262144" },
     { "fetch.wait.max.ms", "100" }, /* a pause or seek waits for the fetch under way */
     { "topic.metadata.refresh.interval.ms",
       "10000" }, /* a topic that is made later is noticed soon */
+};
+
+/* Set where this librdkafka knows them. Before 2.2.0 a consumer whose queue was full
+ * sleeps for up to a second whatever becomes of the queue: loader/consume/fetch_waker.h
+ * is for that. */
+static const struct property newer_consumer_properties[] = {
+    { "fetch.queue.backoff.ms", "10" },
 };
 
 /* What the delivery guarantees depend on, and what would take callbacks away from us.
@@ -124,6 +134,17 @@ static void set_table(rd_kafka_conf_t *conf, const struct property *table, size_
 {
     for (size_t i = 0; i < count; i++) {
         set_own(conf, table[i].name, table[i].value);
+    }
+}
+
+/* The same, but what an older librdkafka does not know is left out. */
+static void set_known(rd_kafka_conf_t *conf, const struct property *table, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char why[256];
+        rd_kafka_conf_res_t result =
+            rd_kafka_conf_set(conf, table[i].name, table[i].value, why, sizeof why);
+        REQUIRE(result == RD_KAFKA_CONF_OK || result == RD_KAFKA_CONF_UNKNOWN);
     }
 }
 
@@ -248,6 +269,7 @@ bool kafka_conf_new(const struct kafka_conf_settings *settings,
         break;
     case KAFKA_CONSUMER:
         set_table(conf, consumer_properties, COUNT(consumer_properties));
+        set_known(conf, newer_consumer_properties, COUNT(newer_consumer_properties));
         set_own(conf, "group.id", settings->group);
         break;
     case KAFKA_ADMIN:

@@ -1,5 +1,6 @@
 #include "loader/consume/kafka_stream.h"
 
+#include "loader/consume/fetch_waker.h"
 #include "loader/consume/log_ends.h"
 
 #include "common/base/mem.h"
@@ -19,6 +20,7 @@ enum change { CHANGE_NONE, CHANGE_ASSIGNED, CHANGE_REVOKED };
 
 struct kafka_stream {
     rd_kafka_t *consumer;
+    struct fetch_waker *waker; /* NULL: librdkafka needs none */
     char topics[EVENT_TYPES][TOPIC_NAME_BYTES];
     char *cluster_id;
     enum change change; /* set by the rebalance callback, told by the next poll */
@@ -207,9 +209,11 @@ static enum stream_event stream_poll(void *context, int timeout_ms,
         return tell_error(message, err);
     }
     if (message != NULL) {
+        fetch_waker_took(s->waker, message->len);
         read_record(s, message, &out->record);
         return STREAM_RECORD;
     }
+    fetch_waker_found_nothing(s->waker);
     if (s->has_error) {
         s->has_error = false;
         *err = s->error;
@@ -339,6 +343,7 @@ static void stream_close(void *context)
 {
     struct kafka_stream *s = context;
     s->is_closing = true;
+    fetch_waker_stop(s->waker);
     if (s->must_unassign) {
         rd_kafka_assign(s->consumer, NULL);
     }
@@ -401,6 +406,10 @@ bool kafka_stream_open(const struct kafka_stream_setup *setup, struct stream *ou
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
         stream_close(s);
         return kafka_error_set(err, code, "subscribing to the topics");
+    }
+    if (!fetch_waker_start(s->consumer, &s->waker, err)) {
+        stream_close(s);
+        return false;
     }
     *out = (struct stream){ .context = s,
                             .poll = stream_poll,

@@ -93,7 +93,8 @@ static void test_the_consumer_commits_nothing_by_itself(void **state)
         { "max.poll.interval.ms", "300000" },
         { "session.timeout.ms", "10000" },
         { "heartbeat.interval.ms", "3000" },
-        { "queued.max.messages.kbytes", "131072" },
+        { "queued.max.messages.kbytes", "65536" },
+        { "max.partition.fetch.bytes", "262144" },
         { "queued.min.messages", "4000" },
         { "group.id", "g" },
     };
