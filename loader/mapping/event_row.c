@@ -10,21 +10,25 @@
 #define TEXT_OF_EXPANDED(number) #number
 
 /* A time that can be read goes in as a time, any other value takes the way of all values.
- */
-static void put_time(struct row_builder *b, enum fixed_column column,
-                     const struct time_choice *choice)
+ * Returns the time; where there is none, `otherwise`. */
+static int64_t put_time(struct row_builder *b, enum fixed_column column,
+                        const struct time_choice *choice, int64_t otherwise)
 {
     int64_t us = choice->us;
     if (choice->kind == TIME_IS_OURS || event_time_read(choice->value, b->arena, &us)) {
         row_builder_put_time(b, column, us, choice->value);
-    } else if (choice->kind == TIME_IS_VALUE) {
+        return us;
+    }
+    if (choice->kind == TIME_IS_VALUE) {
         row_builder_put_fixed(b, column, choice->value);
     }
+    return otherwise;
 }
 
-/* Puts the four times; one the correction has no column for goes to _sdc_extra. */
-static void put_times(struct row_builder *b, const struct event_source *s,
-                      const struct flatten_event *event)
+/* Puts the four times; one the correction has no column for goes to _sdc_extra. Returns
+ * since when the event has been. */
+static int64_t put_times(struct row_builder *b, const struct event_source *s,
+                         const struct flatten_event *event)
 {
     static const enum fixed_column columns[TIME_COLUMNS] = {
         [TIME_RECEIVED_AT] = FIXED_RECEIVED_AT,
@@ -45,14 +49,18 @@ static void put_times(struct row_builder *b, const struct event_source *s,
     }
     struct time_choice choices[TIME_COLUMNS];
     event_time_choose(&in, b->arena, choices);
+    int64_t since = in.received_at_us;
     for (unsigned i = 0; i < TIME_COLUMNS; i++) {
-        put_time(b, columns[i], &choices[i]);
+        int64_t us = put_time(b, columns[i], &choices[i], since);
+        bool counts = i == TIME_RECEIVED_AT || i == TIME_TIMESTAMP;
+        since = counts && us < since ? us : since;
     }
     if (choices[TIME_RECEIVED_AT].kind == TIME_IS_OURS &&
         in.sent[TIME_RECEIVED_AT] != NULL) {
         row_builder_put_extra(b, event->time_paths[TIME_RECEIVED_AT],
                               &event->times[TIME_RECEIVED_AT]);
     }
+    return since;
 }
 
 /* What the batch says for all its events, and the address that ingest saw. */
@@ -106,16 +114,16 @@ static void put_system_columns(struct row_builder *b, const struct event_source 
     row_builder_put_fixed(b, FIXED_SDC_TABLE_VERSION, &v);
 }
 
-int64_t event_row_put(struct row_builder *b, const struct event_source *s)
+void event_row_put(struct row_builder *b, const struct event_source *s, struct row *out)
 {
     struct flatten_event event = { .id_field = s->id_field };
     struct value id = value_of_plain(s->message_id);
     id.flags = s->id_field == NULL ? 0 : s->id_field->flags; /* counted when sanitized */
     row_builder_put_fixed(b, FIXED_MESSAGE_ID, &id);
     flatten_event(b, s->event, &event);
-    put_times(b, s, &event);
+    out->since_us = put_times(b, s, &event);
+    out->received_at_us = s->record->received_at_ms * US_PER_MS;
     put_batch(b, s);
-    int64_t sequence = sequence_of(b, s, &event);
-    put_system_columns(b, s, sequence);
-    return sequence;
+    out->sequence = sequence_of(b, s, &event);
+    put_system_columns(b, s, out->sequence);
 }

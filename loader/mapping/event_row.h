@@ -25,7 +25,8 @@ struct event_source {
     const struct json_node *id_field; /* the event's member it came from, or NULL */
 };
 
-/* Puts everything into the row that `b` has begun; returns its _sdc_sequence. */
-int64_t event_row_put(struct row_builder *b, const struct event_source *source);
+/* Puts everything into the row that `b` has begun; sets the row's sequence and times. */
+void event_row_put(struct row_builder *b, const struct event_source *source,
+                   struct row *out);
 
 #endif

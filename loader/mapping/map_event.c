@@ -4,6 +4,7 @@
 #include "loader/mapping/event_row.h"
 #include "loader/mapping/integrations.h"
 #include "loader/mapping/rejected.h"
+#include "loader/mapping/value.h"
 
 #include "common/base/mem.h"
 #include "common/contract/json_text.h"
@@ -298,6 +299,26 @@ static bool check_type(const struct mapping *c)
     return true;
 }
 
+/* A key that is longer than an existing table's column (Stitch's varchar, a human's) has
+ * no place there, whatever the table's other columns are. */
+static bool check_id(const struct mapping *c, struct view message_id)
+{
+    struct view name = fixed_column_info(FIXED_MESSAGE_ID)->name;
+    const struct column *key = table_find(table_plan_base(c->plan), name);
+    struct value id = value_of_plain(message_id);
+    struct view text;
+    if (key == NULL || key->type != COLUMN_VARCHAR ||
+        value_convert(&id, key, c->arena, &text)) {
+        return true;
+    }
+    struct buf detail = { 0 };
+    buf_printf(&detail, "message_id is longer than its column, varchar(%d)",
+               (int)key->max_chars);
+    reject(c, REJECT_BY_DATABASE, buf_view(&detail));
+    buf_release(&detail);
+    return false;
+}
+
 /* Plans fixed columns only now: an event that is not loaded must not make a table. */
 static void map_row(const struct mapping *c)
 {
@@ -311,9 +332,12 @@ static void map_row(const struct mapping *c)
     };
     row->message_id = message_id_of(c->m, c->record, c->arena, &source.id_field);
     source.message_id = row->message_id;
+    if (!check_id(c, row->message_id)) {
+        return;
+    }
     fixed_columns_plan(c->plan, c->record->topic);
     row_builder_begin(b, c->plan, c->width, c->arena);
-    row->sequence = event_row_put(b, &source);
+    event_row_put(b, &source, row);
     if (!row_builder_finish(b, row)) {
         reject(c, REJECT_BY_DATABASE,
                view_cstr("_sdc_extra has a type that cannot hold values"));

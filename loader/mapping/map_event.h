@@ -47,6 +47,12 @@ struct row {
     uint32_t count;
     struct view message_id;
     int64_t sequence;
+    /* For what concerns a row whatever columns an existing table has for it: whose event
+     * it is (empty: nobody's), and since when it has been, by our receipt or its own
+     * receivedAt or timestamp, whichever is first (operations.md, section 5). */
+    struct view user_id;
+    int64_t since_us;
+    int64_t received_at_us; /* our receipt */
 };
 
 enum map_outcome { MAP_ROW, MAP_REJECTED, MAP_SUPPRESSED, MAP_DELETION };

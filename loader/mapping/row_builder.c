@@ -39,6 +39,7 @@ void row_builder_begin(struct row_builder *b, struct table_plan *plan,
     b->plan = plan;
     b->arena = arena;
     b->width = width;
+    b->user_id = view_of(NULL, 0);
     b->wide_values = 0;
     b->sanitized = 0;
     b->overflowed = 0;
@@ -157,9 +158,19 @@ static struct target find_target(struct row_builder *b, uint32_t path,
     return t;
 }
 
+/* Whose event it is must be known even where the column has a type that its id does not
+ * fit. */
+static void note_user(struct row_builder *b, uint32_t path, const struct value *v)
+{
+    if (paths_name(b->paths, path)->fixed == FIXED_USER_ID) {
+        b->user_id = value_as_text(v, b->arena);
+    }
+}
+
 void row_builder_put(struct row_builder *b, uint32_t path, const struct value *v)
 {
     if (paths_use(b->paths, path)) {
+        note_user(b, path, v);
         struct target t = find_target(b, path, v);
         if (t.index >= 0 && fill_column_or_twin(b, &t, v)) {
             return;
@@ -294,6 +305,7 @@ bool row_builder_finish(struct row_builder *b, struct row *out)
         }
     }
     arena_trim(b->arena, cells, size, count * sizeof(struct cell));
+    out->user_id = b->user_id;
     out->cells = cells;
     out->count = count;
     return true;

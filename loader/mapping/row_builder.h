@@ -30,6 +30,7 @@ struct row_builder {
     struct table_plan *plan;
     struct arena *arena;
     enum map_width width;
+    struct view user_id;  /* empty: none so far */
     uint32_t wide_values; /* non-fixed cells of a narrow row */
     uint32_t sanitized;
     uint32_t overflowed;

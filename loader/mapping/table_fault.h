@@ -10,11 +10,12 @@
 #define LOADER_MAPPING_TABLE_FAULT_H
 
 enum table_fault {
-    TABLE_IS_NO_TABLE = 1 << 0,      /* a view, a foreign table, .. */
-    TABLE_HAS_NO_ID = 1 << 1,        /* no column message_id of text or varchar */
-    TABLE_HAS_NO_KEY = 1 << 2,       /* no unique key on message_id alone */
-    TABLE_HAS_NO_SEQUENCE = 1 << 3,  /* _sdc_sequence is there, but cannot order copies */
-    TABLE_HAS_RULES = 1 << 4,        /* rewrite rules: ON CONFLICT is refused */
+    TABLE_IS_NO_TABLE = 1 << 0, /* a view, a foreign table, .. */
+    TABLE_HAS_NO_ID = 1 << 1,   /* no column message_id of text or varchar */
+    TABLE_HAS_NO_KEY = 1 << 2,  /* no unique key on message_id alone */
+    TABLE_HAS_ODD_COLUMNS =
+        1 << 3,               /* _sdc_sequence or _sdc_batched_at cannot hold ours */
+    TABLE_HAS_RULES = 1 << 4, /* rewrite rules: ON CONFLICT is refused */
     TABLE_HAS_ROW_SECURITY = 1 << 5, /* policies apply to our role: COPY is refused */
     TABLE_SCHEMA_IS_CLOSED = 1 << 6, /* no USAGE on its schema */
     TABLE_REFUSES_SELECT = 1 << 7,   /* copies are looked up */

@@ -1,5 +1,6 @@
 #include "loader/postgres/load.h"
 
+#include "loader/mapping/timestamp.h"
 #include "loader/postgres/copy_text.h"
 #include "loader/postgres/load_query.h"
 
@@ -71,6 +72,22 @@ static bool find_staging(const struct load_setup *setup, struct load_table *tabl
 
 /* ---- COPY ---- */
 
+/* STAGING_COLUMNS, in their order. */
+static void add_staging_columns(struct buf *out, const struct row *row)
+{
+    char time[TIMESTAMP_TEXT_BYTES];
+    buf_add_char(out, '\t');
+    if (row->user_id.len > 0) {
+        copy_text_add_value(out, row->user_id);
+    } else {
+        copy_text_add_null(out);
+    }
+    buf_add_char(out, '\t');
+    buf_add(out, time, timestamp_format(row->since_us, time));
+    buf_add_char(out, '\t');
+    buf_add(out, time, timestamp_format(row->received_at_us, time));
+}
+
 /* Cells are ascending by column, as are the COPY's columns: one pass over both. */
 static void add_row(struct buf *out, const struct load_table *t, const struct row *row)
 {
@@ -85,6 +102,7 @@ static void add_row(struct buf *out, const struct load_table *t, const struct ro
             copy_text_add_null(out);
         }
     }
+    add_staging_columns(out, row);
     buf_add_char(out, '\n');
 }
 

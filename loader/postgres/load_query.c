@@ -1,5 +1,7 @@
 #include "loader/postgres/load_query.h"
 
+#include "loader/postgres/staging.h"
+
 #include <string.h>
 
 static void add_table_name(struct buf *sql, const struct table *t)
@@ -127,17 +129,18 @@ static void add_copy(struct buf *sql, const struct load_table *t)
         buf_add_cstr(sql, i == 0 ? "" : ",");
         connection_add_name(sql, table_plan_column(t->rows->plan, t->columns[i])->name);
     }
-    buf_add_cstr(sql, ") FROM STDIN;\n");
+    buf_add_cstr(sql, "," STAGING_COLUMNS ") FROM STDIN;\n");
 }
 
-/* An event of a user who asked for deletion, from before the request: by our receipt, or
- * by the event's own times (operations.md, section 5). */
+/* An event of a user who asked for deletion, from before the request (operations.md,
+ * section 5). Not by the table's columns: an existing one may have user_id as a number,
+ * or its times as text. */
 static void add_suppressed(struct buf *sql, struct view schema)
 {
     buf_add_cstr(sql, "EXISTS (SELECT FROM backstitch.deletion d WHERE d.\"schema\"=");
     connection_add_literal(sql, schema);
-    buf_add_cstr(sql, " AND d.user_id=s.user_id AND d.requested_at > "
-                      "LEAST(s._sdc_received_at,s.received_at,s.\"timestamp\"))");
+    buf_add_cstr(sql, " AND d.user_id=s." STAGING_USER
+                      " AND d.requested_at > s." STAGING_SINCE ")");
 }
 
 static void add_insert(const struct load_query *q, struct buf *sql,
@@ -184,7 +187,7 @@ static void add_counts(const struct load_query *q, struct buf *sql,
                       " z AS (SELECT count(*) FILTER (WHERE ");
     add_suppressed(sql, table_schema(t->rows->table));
     buf_printf(sql,
-               ") AS suppressed, max(now() - s._sdc_received_at) AS freshness"
+               ") AS suppressed, max(now() - s." STAGING_RECEIVED ") AS freshness"
                " FROM pg_temp.staging_%u s)",
                t->staging);
     buf_add_cstr(sql, " SELECT n.new AS " LOAD_QUERY_COUNTS ", n.replaced, z.suppressed,"

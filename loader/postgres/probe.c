@@ -2,15 +2,22 @@
 
 #include "loader/mapping/fixed_columns.h"
 
-/* A value of ours for a column, as SQL; NULL when we have none. The id is random: it must
- * not meet an event's. */
+/* The id is random: it must not meet an event's. It fits the key's column, or a key that
+ * is narrower than it (Stitch's varchar) would look like a table that takes nothing. */
+static void add_id(struct buf *values, const struct column *key)
+{
+    if (key->max_chars < 0) {
+        buf_add_cstr(values, "'backstitch-probe-' || gen_random_uuid()");
+    } else {
+        buf_printf(values, "left(md5(gen_random_uuid()::text), %d)", (int)key->max_chars);
+    }
+}
+
+/* A value of ours for another column, as SQL; NULL when we have none. */
 static const char *value_for(const struct column *column)
 {
     if (column->is_generated || fixed_column_find(column->name) == FIXED_NONE) {
         return NULL;
-    }
-    if (view_equal_cstr(column->name, "message_id")) {
-        return "'backstitch-probe-' || gen_random_uuid()";
     }
     switch (column->type) {
     case COLUMN_TEXT:
@@ -45,11 +52,17 @@ static void add_insert(struct buf *sql, const struct table *table)
     connection_add_name(sql, table_name(table));
     for (size_t i = 0; i < table_column_count(table); i++) {
         const struct column *column = table_column(table, i);
+        bool is_key = view_equal_cstr(column->name, "message_id");
         const char *value = value_for(column);
-        if (value != NULL) {
-            buf_add_cstr(sql, values.len == 0 ? " (" : ",");
-            connection_add_name(sql, column->name);
-            buf_add_cstr(&values, values.len == 0 ? "" : ",");
+        if (value == NULL) {
+            continue;
+        }
+        buf_add_cstr(sql, values.len == 0 ? " (" : ",");
+        connection_add_name(sql, column->name);
+        buf_add_cstr(&values, values.len == 0 ? "" : ",");
+        if (is_key) {
+            add_id(&values, column);
+        } else {
             buf_add_cstr(&values, value);
         }
     }

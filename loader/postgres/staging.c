@@ -9,7 +9,11 @@ static bool make(struct connection *c, const struct table *table, unsigned numbe
                  struct error *err)
 {
     struct buf sql = { 0 };
-    buf_printf(&sql, "CREATE TEMP TABLE staging_%u AS SELECT * FROM ", number);
+    buf_printf(&sql,
+               "CREATE TEMP TABLE staging_%u AS SELECT *, NULL::text AS " STAGING_USER
+               ", NULL::timestamptz AS " STAGING_SINCE
+               ", NULL::timestamptz AS " STAGING_RECEIVED " FROM ",
+               number);
     connection_add_name(&sql, table_schema(table));
     buf_add_char(&sql, '.');
     connection_add_name(&sql, table_name(table));

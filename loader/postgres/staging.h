@@ -11,6 +11,14 @@
 #include "loader/mapping/table.h"
 #include "loader/postgres/connection.h"
 
+/* What a staging table has besides its table's columns, in COPY's order: whose event the
+ * row is, since when, and when we received it. What is asked of every row must not depend
+ * on the types that an existing table has for it. */
+#define STAGING_USER "_backstitch_user"
+#define STAGING_SINCE "_backstitch_since"
+#define STAGING_RECEIVED "_backstitch_received"
+#define STAGING_COLUMNS STAGING_USER "," STAGING_SINCE "," STAGING_RECEIVED
+
 struct staging_table {
     const struct table *table; /* a reference */
     unsigned number;           /* pg_temp.staging_<number> */

@@ -26,10 +26,12 @@ static const struct advice advices[] = {
       "count(*) "
       "FROM @t GROUP BY 1 HAVING count(*) > 1), delete all but one of each, then CREATE "
       "UNIQUE INDEX CONCURRENTLY ON @t (message_id COLLATE \"C\")" },
-    { TABLE_HAS_NO_SEQUENCE, "no sequence",
-      "_sdc_sequence of @t is neither bigint nor plain numeric, so copies have no order: "
-      "ALTER TABLE @t ALTER COLUMN _sdc_sequence TYPE bigint USING "
-      "_sdc_sequence::bigint" },
+    { TABLE_HAS_ODD_COLUMNS, "odd system columns",
+      "_sdc_sequence of @t is no bigint, or _sdc_batched_at no timestamp, and cannot "
+      "hold "
+      "ours: ALTER TABLE @t ALTER COLUMN _sdc_sequence TYPE bigint USING "
+      "_sdc_sequence::bigint, ALTER COLUMN _sdc_batched_at TYPE timestamptz USING "
+      "_sdc_batched_at::text::timestamptz" },
     { TABLE_HAS_RULES, "rewrite rules",
       "@t has rewrite rules for INSERT or UPDATE, with which PostgreSQL refuses ON "
       "CONFLICT: DROP RULE .. ON @t (a trigger can do the same)" },

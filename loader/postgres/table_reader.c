@@ -184,24 +184,36 @@ static bool is_true(const struct pg_result *r, int row, enum field field)
     return view_equal_cstr(connection_field(r, row, (int)field), "t");
 }
 
-/* Ids of any length up to a varchar's own can be keys; a sequence needs all of a bigint's
- * digits to order copies. */
+/* Ids of any length up to a varchar's own can be keys. */
+static bool is_id(const struct column *c)
+{
+    return view_equal_cstr(c->name, "message_id") && !c->is_generated &&
+           (c->type == COLUMN_TEXT || c->type == COLUMN_VARCHAR);
+}
+
+/* A sequence needs all of a bigint's digits to order copies; the time of the load is the
+ * database's now(). */
+static bool is_odd(const struct column *c)
+{
+    if (view_equal_cstr(c->name, "_sdc_sequence")) {
+        bool is_wide_numeric = c->type == COLUMN_NUMERIC && c->precision == 0;
+        return c->is_generated || (c->type != COLUMN_BIGINT && !is_wide_numeric);
+    }
+    return view_equal_cstr(c->name, "_sdc_batched_at") &&
+           (c->is_generated ||
+            (c->type != COLUMN_TIMESTAMPTZ && c->type != COLUMN_TIMESTAMP));
+}
+
 static unsigned column_faults(const struct table_setup *setup)
 {
-    unsigned faults = TABLE_HAS_NO_ID;
+    bool has_id = false;
+    bool has_odd = false;
     for (size_t i = 0; i < setup->column_count; i++) {
-        const struct column *c = &setup->columns[i];
-        if (view_equal_cstr(c->name, "message_id") && !c->is_generated &&
-            (c->type == COLUMN_TEXT || c->type == COLUMN_VARCHAR)) {
-            faults &= ~(unsigned)TABLE_HAS_NO_ID;
-        }
-        if (view_equal_cstr(c->name, "_sdc_sequence") &&
-            (c->is_generated || (c->type != COLUMN_BIGINT &&
-                                 (c->type != COLUMN_NUMERIC || c->precision > 0)))) {
-            faults |= TABLE_HAS_NO_SEQUENCE;
-        }
+        has_id = has_id || is_id(&setup->columns[i]);
+        has_odd = has_odd || is_odd(&setup->columns[i]);
     }
-    return faults;
+    return (has_id ? 0 : (unsigned)TABLE_HAS_NO_ID) |
+           (has_odd ? (unsigned)TABLE_HAS_ODD_COLUMNS : 0);
 }
 
 /* Partitioned tables ('p') are taken as tables. */

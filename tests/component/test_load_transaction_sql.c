@@ -129,18 +129,31 @@ static const char *field(const char *text)
     return text == NULL ? "\\N" : text;
 }
 
+/* What the mapping finds out: whose event it is, since when, when we received it. Times
+ * of this shape compare as text. */
+static void add_since(struct buf *rows, const char *user_id, const char *timestamp,
+                      const char *received_at)
+{
+    const char *since = RECEIVED_AT;
+    since = timestamp != NULL && strcmp(timestamp, since) < 0 ? timestamp : since;
+    since = received_at != NULL && strcmp(received_at, since) < 0 ? received_at : since;
+    buf_printf(rows, "\t%s\t%s\t" RECEIVED_AT "\n", field(user_id), since);
+}
+
 static void add_page(struct buf *rows, struct page p)
 {
-    buf_printf(rows, "%s\tpage\t%s\t%s\t%s\t" RECEIVED_AT "\t%lld\t1\n", p.id,
+    buf_printf(rows, "%s\tpage\t%s\t%s\t%s\t" RECEIVED_AT "\t%lld\t1", p.id,
                field(p.user_id), field(p.timestamp), field(p.name),
                (long long)p.sequence);
+    add_since(rows, p.user_id, p.timestamp, NULL);
 }
 
 static void add_track(struct buf *rows, struct track t)
 {
-    buf_printf(rows, "%s\ttrack\t%s\t%s\t%s\t%s\t" RECEIVED_AT "\t%lld\t1\t%s\t%s\n",
-               t.id, field(t.user_id), field(t.received_at), field(t.timestamp),
-               field(t.event), (long long)t.sequence, field(t.n), field(t.s));
+    buf_printf(rows, "%s\ttrack\t%s\t%s\t%s\t%s\t" RECEIVED_AT "\t%lld\t1\t%s\t%s", t.id,
+               field(t.user_id), field(t.received_at), field(t.timestamp), field(t.event),
+               (long long)t.sequence, field(t.n), field(t.s));
+    add_since(rows, t.user_id, t.timestamp, t.received_at);
 }
 
 /* The next load of group g1 (0) or g2 (1), one offset further in each partition. */

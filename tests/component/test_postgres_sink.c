@@ -466,21 +466,20 @@ static void test_loading_all_again_writes_nothing(void **state)
                " ON b.message_id = t.message_id AND b.x = t.xmin::text AND b.c = t.ctid");
 }
 
-static void test_events_of_a_deleted_user_are_withheld_and_counted(void **state)
+/* Of user 42, with a table as `sql` made it before; "": ours. */
+static void withhold(struct fixture *f, const char *sql)
 {
-    struct fixture *f = *state;
     struct load_counts counts[1] = { { 0 } };
     run(f, "INSERT INTO backstitch.deletion VALUES"
-           " ('d1', 'shop', 'gone', to_timestamp(5), NULL, NULL)");
+           " ('d1', 'shop', '42', to_timestamp(5), NULL, NULL)");
+    run(f, sql);
     struct batch *b = batch_new();
     position(&f->a, 0);
-    add(b, &f->a,
-        (struct event){ 0, "before", 4000, ",\"userId\":\"gone\"", EVENT_TRACK });
-    add(b, &f->a,
-        (struct event){ 1, "after", 6000, ",\"userId\":\"gone\"", EVENT_TRACK });
+    add(b, &f->a, (struct event){ 0, "before", 4000, ",\"userId\":42", EVENT_TRACK });
+    add(b, &f->a, (struct event){ 1, "after", 6000, ",\"userId\":\"42\"", EVENT_TRACK });
     add(b, &f->a,
         (struct event){ 2, "late", 6000,
-                        ",\"userId\":\"gone\",\"timestamp\":\"1970-01-01T00:00:04Z\"",
+                        ",\"userId\":\"42\",\"timestamp\":\"1970-01-01T00:00:04Z\"",
                         EVENT_TRACK });
     add(b, &f->a,
         (struct event){ 3, "other", 4000, ",\"userId\":\"stays\"", EVENT_TRACK });
@@ -490,6 +489,28 @@ static void test_events_of_a_deleted_user_are_withheld_and_counted(void **state)
                " FROM shop.track");
     assert_int_equal(counts[0].rows_suppressed, 2);
     assert_sql(f, "2", "SELECT sum(rows_suppressed_deletion) FROM backstitch.load_stat");
+}
+
+static void test_events_of_a_deleted_user_are_withheld_and_counted(void **state)
+{
+    withhold(*state, "");
+}
+
+/* Stitch makes user_id a number when ids are, and times what they looked like at first.
+ */
+static void test_events_are_withheld_whatever_types_the_table_has(void **state)
+{
+    withhold(*state,
+             "CREATE SCHEMA shop; CREATE TABLE shop.track (message_id text PRIMARY "
+             "KEY, user_id bigint, received_at text, \"timestamp\" text, "
+             "_sdc_received_at text)");
+}
+
+static void test_events_are_withheld_when_their_user_has_only_the_twin(void **state)
+{
+    withhold(*state,
+             "CREATE SCHEMA shop; CREATE TABLE shop.track (message_id text PRIMARY "
+             "KEY, user_id boolean, \"timestamp\" date)");
 }
 
 static void test_a_deletion_request_is_kept_once(void **state)
@@ -619,6 +640,21 @@ static void test_the_probe_row_leaves_nothing(void **state)
     table_unref(t);
 }
 
+static void test_the_probe_row_fits_a_narrow_key(void **state)
+{
+    struct fixture *f = *state;
+    struct table *t = NULL;
+    struct error err;
+    run(f, "CREATE SCHEMA shop; CREATE TABLE shop.track (message_id varchar(3) PRIMARY "
+           "KEY)");
+    assert_true(f->a.sink.read_table(f->a.sink.context, view_cstr("shop"),
+                                     view_cstr("track"), &t, &err));
+    if (!f->a.sink.probe(f->a.sink.context, t, &err)) {
+        fail_msg("%s %s", err.code, err.text);
+    }
+    table_unref(t);
+}
+
 static void test_readers_get_what_the_loader_makes(void **state)
 {
     static const char *const roles[] = { "test_reader", NULL };
@@ -688,12 +724,15 @@ int main(void)
         TEST(test_copies_in_one_batch_are_one_row),
         TEST(test_loading_all_again_writes_nothing),
         TEST(test_events_of_a_deleted_user_are_withheld_and_counted),
+        TEST(test_events_are_withheld_whatever_types_the_table_has),
+        TEST(test_events_are_withheld_when_their_user_has_only_the_twin),
         TEST(test_a_deletion_request_is_kept_once),
         TEST(test_a_rejected_event_counts_its_attempts),
         TEST(test_humans_columns_are_left_to_their_defaults),
         TEST(test_two_loaders_that_add_columns_end_with_both),
         TEST(test_a_table_that_a_reader_holds_is_not_waited_for),
         TEST(test_the_probe_row_leaves_nothing),
+        TEST(test_the_probe_row_fits_a_narrow_key),
         TEST(test_readers_get_what_the_loader_makes),
         TEST(test_hostile_names_stay_names),
     };

@@ -82,9 +82,14 @@ static const struct a_case cases[] = {
       TABLE_HAS_RULES, "DROP RULE r ON shop.ruled" },
     { "texts",
       "CREATE TABLE shop.texts (message_id text PRIMARY KEY, _sdc_sequence text)",
-      TABLE_HAS_NO_SEQUENCE,
+      TABLE_HAS_ODD_COLUMNS,
       "ALTER TABLE shop.texts ALTER COLUMN _sdc_sequence TYPE bigint USING "
       "_sdc_sequence::bigint" },
+    { "batched",
+      "CREATE TABLE shop.batched (message_id text PRIMARY KEY, _sdc_batched_at text)",
+      TABLE_HAS_ODD_COLUMNS,
+      "ALTER TABLE shop.batched ALTER COLUMN _sdc_batched_at TYPE timestamptz USING "
+      "_sdc_batched_at::text::timestamptz" },
     { "absent", "SELECT 1", 0, NULL },
 };
 

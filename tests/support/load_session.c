@@ -9,8 +9,12 @@
 
 static const char staging_sql[] =
     "DROP TABLE IF EXISTS staging_0, staging_1;"
-    "CREATE TEMP TABLE staging_0 AS SELECT * FROM shop.page WITH NO DATA;"
-    "CREATE TEMP TABLE staging_1 AS SELECT * FROM shop.track WITH NO DATA";
+    "CREATE TEMP TABLE staging_0 AS SELECT *, NULL::text AS _backstitch_user,"
+    " NULL::timestamptz AS _backstitch_since, NULL::timestamptz AS _backstitch_received"
+    " FROM shop.page WITH NO DATA;"
+    "CREATE TEMP TABLE staging_1 AS SELECT *, NULL::text AS _backstitch_user,"
+    " NULL::timestamptz AS _backstitch_since, NULL::timestamptz AS _backstitch_received"
+    " FROM shop.track WITH NO DATA";
 
 static void require_done(bool is_done, const struct error *err)
 {

@@ -818,7 +818,12 @@ def expected(record: Record, columns: Mapping[str, str] | None, options: Options
         return _reject(record, "unknown event type", schema, event)
     if is_suppressed(event, headers, options):
         return Suppressed("integrations")
-    return _map_row(record, event, table, columns or fixed_columns(table), options)
+    columns = columns or fixed_columns(table)
+    identity, _ = message_id(event, headers["source"], record.value)
+    key_type = columns.get("message_id", "text")
+    if key_type.startswith("varchar") and convert(_string(identity), key_type) is None:
+        return _reject(record, "refused by database", schema, event, f"message_id is longer than its column, {key_type}")
+    return _map_row(record, event, table, columns, options)
 
 
 def _delete(record: Record, event: Value, schema: str) -> Outcome:

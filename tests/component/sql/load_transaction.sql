@@ -29,7 +29,8 @@ INSERT INTO backstitch.deletion ("schema", message_id, user_id, requested_at)
 SELECT * FROM (VALUES ('shop', 'd1', 'gone', to_timestamp(5000/1000.0))) AS v
  ORDER BY 1, 2 ON CONFLICT DO NOTHING;
 
--- 5. Each table, by name. COPY lists the columns that any row fills, INSERT every column (a row that replaces another is whole)
+-- 5. Each table, by name. A staging table has the table's columns and three of ours: whose event a row is, since when, and when we
+--    received it, which an existing table may hold in types that do not compare. COPY lists the columns that any row fills, INSERT every column (a row that replaces another is whole)
 --    but generated ones and a human's default that no row fills. message_id COLLATE "C" is the order of the primary key, so
 --    loaders with the same ids wait for each other and never deadlock; DISTINCT ON leaves one copy of an event (two would be
 --    21000); copies that cannot win are left out before the INSERT, which would lock, and so write, every row it meets. They are
@@ -37,13 +38,13 @@ SELECT * FROM (VALUES ('shop', 'd1', 'gone', to_timestamp(5000/1000.0))) AS v
 --    takes a table that is wider than a page and was never analyzed for a single row, read the whole table once per row.
 TRUNCATE pg_temp.staging_0;
 COPY pg_temp.staging_0 ("message_id", "type", "user_id", "timestamp", "name", "_sdc_received_at", "_sdc_sequence",
-                        "_sdc_table_version") FROM STDIN;
+                        "_sdc_table_version", _backstitch_user, _backstitch_since, _backstitch_received) FROM STDIN;
 WITH kept AS (
     SELECT DISTINCT ON (s.message_id COLLATE "C") s.*
       FROM pg_temp.staging_0 s
      WHERE NOT EXISTS (SELECT FROM backstitch.deletion d
-                        WHERE d."schema" = 'shop' AND d.user_id = s.user_id
-                          AND d.requested_at > LEAST(s._sdc_received_at, s.received_at, s."timestamp"))
+                        WHERE d."schema" = 'shop' AND d.user_id = s._backstitch_user
+                          AND d.requested_at > s._backstitch_since)
      ORDER BY s.message_id COLLATE "C", s._sdc_sequence {direction}
 ), i AS (
     INSERT INTO "shop"."page" AS t ("message_id", "type", "user_id", "channel", "received_at", "timestamp", "name",
@@ -67,10 +68,10 @@ WITH kept AS (
     SELECT count(*) FILTER (WHERE is_new) AS new, count(*) FILTER (WHERE NOT is_new) AS replaced FROM i
 ), z AS (
     SELECT count(*) FILTER (WHERE EXISTS (SELECT FROM backstitch.deletion d
-                                           WHERE d."schema" = 'shop' AND d.user_id = s.user_id
-                                             AND d.requested_at > LEAST(s._sdc_received_at, s.received_at, s."timestamp")))
+                                           WHERE d."schema" = 'shop' AND d.user_id = s._backstitch_user
+                                             AND d.requested_at > s._backstitch_since))
                AS suppressed,
-           max(now() - s._sdc_received_at) AS freshness
+           max(now() - s._backstitch_received) AS freshness
       FROM pg_temp.staging_0 s
 )
 SELECT n.new AS backstitch_rows_new, n.replaced, z.suppressed,
@@ -79,13 +80,14 @@ SELECT n.new AS backstitch_rows_new, n.replaced, z.suppressed,
 
 TRUNCATE pg_temp.staging_1;
 COPY pg_temp.staging_1 ("message_id", "type", "user_id", "received_at", "timestamp", "event", "_sdc_received_at",
-                        "_sdc_sequence", "_sdc_table_version", "properties__n", "properties__s") FROM STDIN;
+                        "_sdc_sequence", "_sdc_table_version", "properties__n", "properties__s",
+                        _backstitch_user, _backstitch_since, _backstitch_received) FROM STDIN;
 WITH kept AS (
     SELECT DISTINCT ON (s.message_id COLLATE "C") s.*
       FROM pg_temp.staging_1 s
      WHERE NOT EXISTS (SELECT FROM backstitch.deletion d
-                        WHERE d."schema" = 'shop' AND d.user_id = s.user_id
-                          AND d.requested_at > LEAST(s._sdc_received_at, s.received_at, s."timestamp"))
+                        WHERE d."schema" = 'shop' AND d.user_id = s._backstitch_user
+                          AND d.requested_at > s._backstitch_since)
      ORDER BY s.message_id COLLATE "C", s._sdc_sequence {direction}
 ), i AS (
     INSERT INTO "shop"."track" AS t ("message_id", "type", "user_id", "channel", "received_at", "timestamp", "event",
@@ -111,10 +113,10 @@ WITH kept AS (
     SELECT count(*) FILTER (WHERE is_new) AS new, count(*) FILTER (WHERE NOT is_new) AS replaced FROM i
 ), z AS (
     SELECT count(*) FILTER (WHERE EXISTS (SELECT FROM backstitch.deletion d
-                                           WHERE d."schema" = 'shop' AND d.user_id = s.user_id
-                                             AND d.requested_at > LEAST(s._sdc_received_at, s.received_at, s."timestamp")))
+                                           WHERE d."schema" = 'shop' AND d.user_id = s._backstitch_user
+                                             AND d.requested_at > s._backstitch_since))
                AS suppressed,
-           max(now() - s._sdc_received_at) AS freshness
+           max(now() - s._backstitch_received) AS freshness
       FROM pg_temp.staging_1 s
 )
 SELECT n.new AS backstitch_rows_new, n.replaced, z.suppressed,
