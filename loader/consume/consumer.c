@@ -26,7 +26,9 @@ struct intake {
     struct batch *filling;
     bool is_paused;
     bool has_failed;
+    struct batch *spent;        /* loaded, to be freed when the next one is under way */
     int64_t full_since_mono_ms; /* 0: the batch is not full */
+    int64_t idle_since_mono_us; /* of the writer: while there was more to load; 0: no */
     int64_t look_at_mono_ms;
 };
 
@@ -36,6 +38,12 @@ static void resume_fetching(struct intake *in)
         in->stream->resume(in->stream->context);
         in->is_paused = false;
     }
+}
+
+static void free_spent(struct intake *in)
+{
+    batch_free(in->spent, in->stream);
+    in->spent = NULL;
 }
 
 static void drop_filling(struct intake *in)
@@ -50,6 +58,7 @@ static void drop_filling(struct intake *in)
  * says. */
 static void begin_again(struct intake *in, int64_t wait_ms)
 {
+    in->idle_since_mono_us = 0;
     drop_filling(in);
     assignment_begin_again(&in->assignment, wait_ms);
 }
@@ -80,8 +89,23 @@ static void commit_loaded(struct intake *in, const struct pipeline_result *r, bo
     free(list);
 }
 
+/* Is there more to load than what the writer has had, as far as the last fetch saw? */
+static bool has_more(const struct intake *in)
+{
+    bool has = !batch_is_empty(in->filling);
+    for (size_t i = 0; !has && i < in->assignment.partitions.count; i++) {
+        const struct partition *p = &in->assignment.partitions.list[i];
+        has = p->state == PARTITION_RUNNING &&
+              in->stream->log_end(in->stream->context, p->topic, p->partition) > p->next;
+    }
+    return has;
+}
+
 static void batch_ended(struct intake *in, struct writer_result *r, bool wait)
 {
+    free_spent(in);
+    in->spent = r->batch;
+    in->idle_since_mono_us = has_more(in) ? r->ended_at_mono_us : 0;
     commit_loaded(in, &r->loaded, wait);
     if (r->outcome == PIPELINE_STOPPED) {
         assignment_stop(&in->assignment, r->loaded.stopped_topic,
@@ -132,6 +156,11 @@ static void hand_over(struct intake *in)
         return;
     }
     writer_load(in->setup->writer, in->filling);
+    if (in->idle_since_mono_us != 0) {
+        loader_metrics_writer_idle(in->setup->metrics,
+                                   clock_mono_us() - in->idle_since_mono_us);
+        in->idle_since_mono_us = 0;
+    }
     in->filling = batch_new();
     in->full_since_mono_ms = 0;
     resume_fetching(in);
@@ -283,6 +312,7 @@ static void turn(struct intake *in)
 {
     take_result(in, 0, false);
     hand_over(in);
+    free_spent(in);
     if (assignment_has_due_partition(&in->assignment)) {
         begin_again(in, 0);
     }
@@ -312,6 +342,7 @@ static enum intake_end finish(struct intake *in)
     is_clean = is_clean && writer_is_idle(in->setup->writer);
     assignment_end(&in->assignment);
     batch_free(in->filling, in->stream);
+    free_spent(in);
     if (in->has_failed) {
         return INTAKE_FAILED;
     }

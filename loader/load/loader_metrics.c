@@ -15,6 +15,8 @@ enum metric_id {
     BATCH_ROWS,
     BATCH_SECONDS,
     TRANSACTION_SECONDS,
+    WRITER_IDLE,
+    WRITER_IDLE_LONGEST,
     RETRIES,
     DDL,
     TABLE_COLUMNS,
@@ -31,6 +33,9 @@ static const double row_bounds[] = { 1, 10, 50, 100, 500, 1000, 2500, 5000, 1000
 static const double second_bounds[] = { 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
                                         0.1,   0.25,   0.5,   1,    2.5,   5,
                                         10,    30,     60,    300,  0 };
+
+static const double idle_bounds[] = { 0.001, 0.0025, 0.005, 0.01, 0.02, 0.05,
+                                      0.1,   0.25,   0.5,   1,    5,    0 };
 
 static const struct metric_desc table[METRIC_COUNT] = {
     [RECORDS] = { "loader_records_total",
@@ -74,6 +79,17 @@ static const struct metric_desc table[METRIC_COUNT] = {
                               { NULL },
                               "Duration of a load transaction.",
                               second_bounds },
+    [WRITER_IDLE] = { "loader_writer_idle_seconds",
+                      METRIC_HISTOGRAM,
+                      { NULL },
+                      "How long the writer waited for its next batch while there was "
+                      "more to load.",
+                      idle_bounds },
+    [WRITER_IDLE_LONGEST] = { "loader_writer_idle_longest_seconds",
+                              METRIC_GAUGE,
+                              { NULL },
+                              "The longest of these waits since the start.",
+                              NULL },
     [RETRIES] = { "loader_retries_total",
                   METRIC_COUNTER,
                   { "class" },
@@ -124,6 +140,7 @@ static const struct metric_desc table[METRIC_COUNT] = {
 
 struct loader_metrics {
     struct metrics *registry;
+    int64_t longest_idle_us; /* the consumer's thread */
 };
 
 struct loader_metrics *loader_metrics_new(void)
@@ -228,6 +245,15 @@ void loader_metrics_columns(struct loader_metrics *m, const struct table *t)
     label_of(t, label);
     metric_set(metrics_series(m->registry, TABLE_COLUMNS, label, NULL, NULL),
                (double)table_column_count(t));
+}
+
+void loader_metrics_writer_idle(struct loader_metrics *m, int64_t idle_us)
+{
+    metric_observe(plain(m, WRITER_IDLE), (double)idle_us / 1e6);
+    if (idle_us > m->longest_idle_us) {
+        m->longest_idle_us = idle_us;
+        metric_set(plain(m, WRITER_IDLE_LONGEST), (double)idle_us / 1e6);
+    }
 }
 
 void loader_metrics_retry(struct loader_metrics *m, const char *kind)

@@ -33,6 +33,9 @@ void loader_metrics_ddl(struct loader_metrics *m, const char *kind);
 /* The columns that a table has now. */
 void loader_metrics_columns(struct loader_metrics *m, const struct table *t);
 
+/* The writer had nothing to do for so long although there was more to load. */
+void loader_metrics_writer_idle(struct loader_metrics *m, int64_t idle_us);
+
 /* An attempt failed; `kind` is sink_failure_name. */
 void loader_metrics_retry(struct loader_metrics *m, const char *kind);
 

@@ -48,8 +48,10 @@ static void work(struct writer *w)
             pipeline_find_positions(w->pipeline, r->positions, r->position_count);
         return;
     }
+    /* Not freed here: 5,000 records take 3 to 5 ms, in which the database would have
+     * nothing to do. */
     r->outcome = pipeline_load(w->pipeline, w->batch, &r->loaded);
-    batch_free(w->batch, w->pipeline->stream);
+    r->batch = w->batch;
     w->batch = NULL;
 }
 
@@ -64,6 +66,7 @@ static void *run(void *context)
         }
         pthread_mutex_unlock(&w->lock);
         work(w);
+        w->result.ended_at_mono_us = clock_mono_us();
         pthread_mutex_lock(&w->lock);
         if (w->state == STATE_TASK) {
             w->state = STATE_RESULT;
@@ -109,6 +112,7 @@ void writer_stop(struct writer *w)
     pthread_mutex_unlock(&w->lock);
     pthread_join(w->thread, NULL);
     batch_free(w->batch, w->pipeline->stream);
+    batch_free(w->result.batch, w->pipeline->stream);
     pipeline_result_release(&w->result.loaded);
     free(w->result.positions);
     pthread_cond_destroy(&w->changed);

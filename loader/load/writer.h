@@ -14,6 +14,9 @@ struct writer;
 
 struct writer_result {
     enum pipeline_outcome outcome;
+    struct batch *batch;      /* the batch that was handed over, or NULL; free it with
+                                 batch_free, when there is time: it takes milliseconds */
+    int64_t ended_at_mono_us; /* since when the writer has had nothing to do */
     struct pipeline_result
         loaded; /* of a batch; release it with pipeline_result_release */
     struct pipeline_position *positions; /* of a question; free() it */
