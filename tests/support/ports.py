@@ -8,6 +8,8 @@ from collections.abc import Iterable
 
 STACK_OFFSETS = (*range(14), 32)  # what a stack may use, counted from its port base (deploy/local/README.md)
 FIRST, LAST, STEP = 20000, 30000, 50
+LASTING_FIRST, LASTING_LAST = 30000, 32700
+_handed_out: set[int] = set()
 
 
 def _is_free(port: int) -> bool:
@@ -40,3 +42,15 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def lasting_port() -> int:
+    """One port for a server that is stopped and started again: no outgoing connection takes it meanwhile, and this
+    process is given it once."""
+    count = LASTING_LAST - LASTING_FIRST
+    for turn in range(count):
+        port = LASTING_FIRST + (os.getpid() * 97 + turn) % count
+        if port not in _handed_out and _is_free(port):
+            _handed_out.add(port)
+            return port
+    raise AssertionError("no free ports on this machine")
