@@ -6,9 +6,6 @@
 
 #define US_PER_MS 1000
 
-#define TEXT_OF(number) TEXT_OF_EXPANDED(number)
-#define TEXT_OF_EXPANDED(number) #number
-
 /* A time that can be read goes in as a time, any other value takes the way of all values.
  * Returns the time; where there is none, `otherwise`. */
 static int64_t put_time(struct row_builder *b, enum fixed_column column,
@@ -106,12 +103,8 @@ static void put_system_columns(struct row_builder *b, const struct event_source 
 {
     row_builder_put_time(b, FIXED_SDC_RECEIVED_AT, s->record->received_at_ms * US_PER_MS,
                          NULL);
-    buf_clear(&b->scratch);
-    buf_add_i64(&b->scratch, sequence);
-    struct value v = value_of_number(arena_copy(b->arena, buf_view(&b->scratch)));
-    row_builder_put_fixed(b, FIXED_SDC_SEQUENCE, &v);
-    v = value_of_number(view_cstr(TEXT_OF(MAPPING_VERSION)));
-    row_builder_put_fixed(b, FIXED_SDC_TABLE_VERSION, &v);
+    row_builder_put_integer(b, FIXED_SDC_SEQUENCE, sequence);
+    row_builder_put_integer(b, FIXED_SDC_TABLE_VERSION, MAPPING_VERSION);
 }
 
 void event_row_put(struct row_builder *b, const struct event_source *s, struct row *out)

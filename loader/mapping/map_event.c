@@ -306,9 +306,9 @@ static bool check_id(const struct mapping *c, struct view message_id)
     struct view name = fixed_column_info(FIXED_MESSAGE_ID)->name;
     const struct column *key = table_find(table_plan_base(c->plan), name);
     struct value id = value_of_plain(message_id);
-    struct view text;
+    struct cell ignored;
     if (key == NULL || key->type != COLUMN_VARCHAR ||
-        value_convert(&id, key, c->arena, &text)) {
+        value_convert(&id, key, c->arena, &ignored)) {
         return true;
     }
     struct buf detail = { 0 };

@@ -1,16 +1,16 @@
 /* map_event: from a record to a row: mapping.md as a pure function.
  *
- * Input: the record and a plan of its table; output: cells (column, text in the column
- * type's input syntax), and columns added to the plan. No I/O, no clock, no logging; the
- * same input gives the same output for ever within MAPPING_VERSION. Events that are not
- * loaded (rejected, suppressed, deletions) add no columns. A mapper holds scratch memory
- * and options; one thread at a time. Events are checked again by the scanner that ingest
- * uses: not all who can write to Kafka are ingest.
+ * Input: the record and a plan of its table; output: cells, and columns added to the
+ * plan. No I/O, no clock, no logging; the same input gives the same output for ever
+ * within MAPPING_VERSION. Events that are not loaded (rejected, suppressed, deletions)
+ * add no columns. A mapper holds scratch memory and options; one thread at a time. Events
+ * are checked again by the scanner that ingest uses: not all who can write to Kafka are
+ * ingest.
  */
 #ifndef LOADER_MAPPING_MAP_EVENT_H
 #define LOADER_MAPPING_MAP_EVENT_H
 
-#include "loader/mapping/table.h"
+#include "loader/mapping/cell.h"
 
 #include "common/base/arena.h"
 #include "common/contract/record.h"
@@ -34,11 +34,6 @@ struct mapper *mapper_new(const struct mapping_options *options);
 /* Frees the mapper; results stay valid, they are in the caller's arena. NULL is allowed.
  */
 void mapper_free(struct mapper *m);
-
-struct cell {
-    uint32_t column;  /* index in the plan */
-    struct view text; /* never NULL; a column without a cell is NULL */
-};
 
 struct row {
     /* Ascending column index, each column at most once. _sdc_batched_at is not among

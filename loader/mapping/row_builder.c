@@ -49,7 +49,7 @@ void row_builder_begin(struct row_builder *b, struct table_plan *plan,
 
 /* Cells of earlier rows stay in place; what counts is the number of the row beside them,
  * so that beginning a row costs nothing, however many columns the table has. */
-static void fill(struct row_builder *b, int column, struct view text)
+static void fill(struct row_builder *b, int column, const struct cell *cell)
 {
     if ((size_t)column >= b->capacity) {
         size_t capacity = (size_t)column + 64;
@@ -59,7 +59,8 @@ static void fill(struct row_builder *b, int column, struct view text)
                (capacity - b->capacity) * sizeof(*b->filled_in));
         b->capacity = capacity;
     }
-    b->cells[column] = text;
+    b->cells[column] = *cell;
+    b->cells[column].column = (uint32_t)column;
     b->filled_in[column] = b->row;
 }
 
@@ -85,11 +86,11 @@ void row_builder_put_extra(struct row_builder *b, uint32_t path, const struct va
 static bool fill_column(struct row_builder *b, int index, const struct value *v)
 {
     const struct column *column = table_plan_column(b->plan, (size_t)index);
-    struct view text;
-    if (!value_convert(v, column, b->arena, &text)) {
+    struct cell cell = { 0 };
+    if (!value_convert(v, column, b->arena, &cell)) {
         return false;
     }
-    fill(b, index, text);
+    fill(b, index, &cell);
     b->sanitized += value_is_sanitized_in(v, column->type) ? 1 : 0;
     return true;
 }
@@ -204,30 +205,47 @@ void row_builder_put_fixed(struct row_builder *b, enum fixed_column column,
     }
 }
 
-/* Types that are no times get text, as a sender would have written it. */
-static enum timestamp_form form_for(enum column_type type)
-{
-    return type == COLUMN_TIMESTAMP     ? TIMESTAMP_WITHOUT_ZONE
-           : type == COLUMN_TIMESTAMPTZ ? TIMESTAMP_WITH_ZONE
-                                        : TIMESTAMP_RFC3339;
-}
-
-void row_builder_put_time(struct row_builder *b, enum fixed_column column, int64_t us,
-                          const struct value *as_sent)
+/* The fixed column's own, when a value of ours may go in; else NULL. */
+static const struct column *usable_column(const struct row_builder *b,
+                                          enum fixed_column column, int *out_index)
 {
     int index = fixed_column_index(b->plan, column);
     const struct column *c = index < 0 ? NULL : table_plan_column(b->plan, (size_t)index);
-    bool is_usable = c != NULL && !c->is_generated;
-    enum timestamp_form form = is_usable ? form_for(c->type) : TIMESTAMP_RFC3339;
-    char text[TIMESTAMP_TEXT_BYTES];
-    struct view time =
-        arena_copy(b->arena, view_of(text, timestamp_write(us, form, text)));
-    if (form != TIMESTAMP_RFC3339) {
-        fill(b, index, time);
+    *out_index = index;
+    return c == NULL || c->is_generated ? NULL : c;
+}
+
+/* Types that are no times get text, as a sender would have written it. */
+void row_builder_put_time(struct row_builder *b, enum fixed_column column, int64_t us,
+                          const struct value *as_sent)
+{
+    int index;
+    const struct column *c = usable_column(b, column, &index);
+    if (c != NULL && (c->type == COLUMN_TIMESTAMPTZ || c->type == COLUMN_TIMESTAMP)) {
+        fill(b, index, &(struct cell){ .kind = CELL_TIME, .us = us });
+    } else if (as_sent != NULL) {
+        row_builder_put_fixed(b, column, as_sent);
+    } else {
+        char text[TIMESTAMP_TEXT_BYTES];
+        size_t len = timestamp_write(us, TIMESTAMP_RFC3339, text);
+        struct value ours = value_of_plain(arena_copy(b->arena, view_of(text, len)));
+        row_builder_put_fixed(b, column, &ours);
+    }
+}
+
+void row_builder_put_integer(struct row_builder *b, enum fixed_column column,
+                             int64_t integer)
+{
+    int index;
+    const struct column *c = usable_column(b, column, &index);
+    if (c != NULL && c->type == COLUMN_BIGINT) {
+        fill(b, index, &(struct cell){ .kind = CELL_INTEGER, .integer = integer });
         return;
     }
-    struct value ours = value_of_plain(time);
-    row_builder_put_fixed(b, column, as_sent == NULL ? &ours : as_sent);
+    buf_clear(&b->scratch);
+    buf_add_i64(&b->scratch, integer);
+    struct value v = value_of_number(arena_copy(b->arena, buf_view(&b->scratch)));
+    row_builder_put_fixed(b, column, &v);
 }
 
 /* True when an earlier value of _sdc_extra has this path. */
@@ -301,7 +319,7 @@ bool row_builder_finish(struct row_builder *b, struct row *out)
     uint32_t count = 0;
     for (size_t i = 0; i < columns; i++) {
         if (b->filled_in[i] == b->row) {
-            cells[count++] = (struct cell){ (uint32_t)i, b->cells[i] };
+            cells[count++] = b->cells[i];
         }
     }
     arena_trim(b->arena, cells, size, count * sizeof(struct cell));

@@ -36,7 +36,7 @@ struct row_builder {
     uint32_t overflowed;
     /* Kept from row to row: */
     uint64_t row;
-    struct view *cells; /* by column index; meant if filled_in says this row */
+    struct cell *cells; /* by column index; meant if filled_in says this row */
     uint64_t *filled_in;
     size_t capacity;
     struct extra_value *extra;
@@ -68,11 +68,15 @@ void row_builder_put_if_empty(struct row_builder *b, uint32_t path,
 void row_builder_put_fixed(struct row_builder *b, enum fixed_column column,
                            const struct value *v);
 
-/* A time for a fixed column, in the form that its type wants. Where the table has made
+/* A time for a fixed column. Where the table has made
  * the column something else than a time, it gets `as_sent`, or for NULL the time as RFC
  * 3339 text. */
 void row_builder_put_time(struct row_builder *b, enum fixed_column column, int64_t us,
                           const struct value *as_sent);
+
+/* An integer of ours for a fixed column; in whatever form the column wants. */
+void row_builder_put_integer(struct row_builder *b, enum fixed_column column,
+                             int64_t integer);
 
 /* A value without a column. */
 void row_builder_put_extra(struct row_builder *b, uint32_t path, const struct value *v);

@@ -134,8 +134,7 @@ static bool convert_double(const struct value *v, struct view *out)
 
 /* Only whole microseconds: in a column that is not one of the four, cutting is not exact.
  */
-static bool convert_time(const struct value *v, enum timestamp_form form,
-                         struct arena *arena, struct view *out)
+static bool convert_time(const struct value *v, struct arena *arena, int64_t *out_us)
 {
     int64_t us;
     bool is_exact;
@@ -143,9 +142,7 @@ static bool convert_time(const struct value *v, enum timestamp_form form,
         !timestamp_parse_exactly(value_as_text(v, arena), &us, &is_exact) || !is_exact) {
         return false;
     }
-    char text[TIMESTAMP_TEXT_BYTES];
-    size_t len = timestamp_write(us, form, text);
-    *out = arena_copy(arena, view_of(text, len));
+    *out_us = us;
     return true;
 }
 
@@ -177,12 +174,10 @@ static bool convert_boolean(const struct value *v, struct view *out)
     return true;
 }
 
-bool value_convert(const struct value *v, const struct column *column,
-                   struct arena *arena, struct view *out)
+/* All types but times. */
+static bool convert_to_text(const struct value *v, const struct column *column,
+                            struct arena *arena, struct view *out)
 {
-    if (column->is_generated) {
-        return false;
-    }
     switch (column->type) {
     case COLUMN_TEXT:
     case COLUMN_VARCHAR:
@@ -199,18 +194,31 @@ bool value_convert(const struct value *v, const struct column *column,
         return convert_integer(v, INT64_MIN, INT64_MAX, arena, out);
     case COLUMN_DOUBLE:
         return convert_double(v, out);
-    case COLUMN_TIMESTAMPTZ:
-        return convert_time(v, TIMESTAMP_WITH_ZONE, arena, out);
-    case COLUMN_TIMESTAMP:
-        return convert_time(v, TIMESTAMP_WITHOUT_ZONE, arena, out);
     case COLUMN_JSON:
     case COLUMN_JSONB:
         *out = value_as_json(v, arena);
         return true;
+    case COLUMN_TIMESTAMPTZ:
+    case COLUMN_TIMESTAMP:
     case COLUMN_OTHER:
     default:
         return false;
     }
+}
+
+bool value_convert(const struct value *v, const struct column *column,
+                   struct arena *arena, struct cell *out)
+{
+    if (column->is_generated) {
+        return false;
+    }
+    bool is_time = column->type == COLUMN_TIMESTAMPTZ || column->type == COLUMN_TIMESTAMP;
+    if (is_time ? convert_time(v, arena, &out->us)
+                : convert_to_text(v, column, arena, &out->text)) {
+        out->kind = is_time ? CELL_TIME : CELL_TEXT;
+        return true;
+    }
+    return false;
 }
 
 bool value_is_sanitized_in(const struct value *v, enum column_type type)

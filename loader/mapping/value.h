@@ -6,7 +6,7 @@
 #ifndef LOADER_MAPPING_VALUE_H
 #define LOADER_MAPPING_VALUE_H
 
-#include "loader/mapping/table.h"
+#include "loader/mapping/cell.h"
 
 #include "common/base/arena.h"
 #include "common/contract/json_doc.h"
@@ -35,9 +35,9 @@ struct view value_as_text(const struct value *v, struct arena *arena);
 struct view value_as_json(const struct value *v, struct arena *arena);
 
 /* What a column of this type gets when the value converts exactly; false when it does not
- * (then it belongs into the twin), *out untouched. */
+ * (then it belongs into the twin), *out untouched. out->column is the caller's. */
 bool value_convert(const struct value *v, const struct column *column,
-                   struct arena *arena, struct view *out);
+                   struct arena *arena, struct cell *out);
 
 /* True when storing the value in such a column replaces characters by U+FFFD. */
 bool value_is_sanitized_in(const struct value *v, enum column_type type);

@@ -92,12 +92,14 @@ static void add_staging_columns(struct buf *out, const struct row *row)
 static void add_row(struct buf *out, const struct load_table *t, const struct row *row)
 {
     uint32_t next = 0;
+    struct cell_scratch scratch;
     for (size_t i = 0; i < t->column_count; i++) {
         if (i > 0) {
             buf_add_char(out, '\t');
         }
         if (next < row->count && row->cells[next].column == t->columns[i]) {
-            copy_text_add_value(out, row->cells[next++].text);
+            const struct column *c = table_plan_column(t->rows->plan, t->columns[i]);
+            copy_text_add_value(out, cell_text(&row->cells[next++], c->type, &scratch));
         } else {
             copy_text_add_null(out);
         }

@@ -79,9 +79,9 @@ void bed_map_properties(struct mapping_bed *f, const char *properties)
     assert_int_equal(f->result.outcome, MAP_ROW);
 }
 
-void bed_assert_cell(const struct mapping_bed *f, const char *column, const char *text)
+void bed_assert_cell(struct mapping_bed *f, const char *column, const char *text)
 {
-    struct view cell = fixture_cell(&f->result.row, f->plan, column);
+    struct view cell = fixture_cell(&f->result.row, f->plan, column, &f->arena);
     if (cell.data == NULL || text == NULL) {
         if (cell.data != NULL || text != NULL) {
             fail_msg("%s is %s", column, cell.data == NULL ? "NULL" : "not NULL");

@@ -38,7 +38,7 @@ void bed_map_text(struct mapping_bed *f, struct view event);
 void bed_map_properties(struct mapping_bed *f, const char *properties);
 
 /* The last row has this text in the column; NULL: it is NULL. */
-void bed_assert_cell(const struct mapping_bed *f, const char *column, const char *text);
+void bed_assert_cell(struct mapping_bed *f, const char *column, const char *text);
 
 /* The last event was rejected with exactly this reason. */
 void bed_assert_rejected(const struct mapping_bed *f, const char *reason);

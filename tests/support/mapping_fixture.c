@@ -108,13 +108,22 @@ struct table *fixture_table_after(const struct table_plan *plan)
     return after;
 }
 
+static struct view text_of(const struct cell *cell, const struct table_plan *plan,
+                           struct arena *arena)
+{
+    struct cell_scratch scratch;
+    enum column_type type = table_plan_column(plan, cell->column)->type;
+    struct view text = cell_text(cell, type, &scratch);
+    return text.len == 0 ? text : arena_copy(arena, text);
+}
+
 struct view fixture_cell(const struct row *row, const struct table_plan *plan,
-                         const char *column)
+                         const char *column, struct arena *arena)
 {
     for (uint32_t i = 0; i < row->count; i++) {
         const struct column *c = table_plan_column(plan, row->cells[i].column);
         if (view_equal_cstr(c->name, column)) {
-            return row->cells[i].text;
+            return text_of(&row->cells[i], plan, arena);
         }
     }
     return view_of(NULL, 0);
@@ -137,9 +146,11 @@ static void describe_row(const struct row *row, const struct table_plan *plan,
                          struct buf *out)
 {
     struct named_cell *cells = mem_calloc(row->count, sizeof(*cells));
+    struct arena arena;
+    arena_init(&arena);
     for (uint32_t i = 0; i < row->count; i++) {
         cells[i].name = table_plan_column(plan, row->cells[i].column)->name;
-        cells[i].text = row->cells[i].text;
+        cells[i].text = text_of(&row->cells[i], plan, &arena);
     }
     qsort(cells, row->count, sizeof(*cells), by_name);
     for (uint32_t i = 0; i < row->count; i++) {
@@ -149,6 +160,7 @@ static void describe_row(const struct row *row, const struct table_plan *plan,
         buf_add_char(out, '\n');
     }
     free(cells);
+    arena_release(&arena);
     buf_add_view(out, row->message_id);
     buf_printf(out, " %" PRId64 "\n", row->sequence);
 }

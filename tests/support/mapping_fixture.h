@@ -29,9 +29,9 @@ struct table *fixture_table(enum event_type type, const struct column *columns,
 /* The table that a plan becomes by DDL. */
 struct table *fixture_table_after(const struct table_plan *plan);
 
-/* The text of the row's cell in a column, or a view with data == NULL. */
+/* The text of the row's cell in a column, in the arena; or a view with data == NULL. */
 struct view fixture_cell(const struct row *row, const struct table_plan *plan,
-                         const char *column);
+                         const char *column, struct arena *arena);
 
 /* Writes all there is to say of a result, for comparison: outcome, cells sorted by column
  * name, counts. Planned columns are not part of it. */

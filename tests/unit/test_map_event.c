@@ -69,7 +69,8 @@ static void a_narrow_row_keeps_fixed_and_long_values_only(void **state)
     bed_assert_cell(f, "user_id", "u");
     bed_assert_cell(f, "timestamp__st", "x");
     bed_assert_cell(f, "properties__short", NULL);
-    assert_true(fixture_cell(&f->result.row, f->plan, "properties__long").len == 70);
+    assert_true(
+        fixture_cell(&f->result.row, f->plan, "properties__long", &f->arena).len == 70);
     bed_assert_cell(
         f, "_sdc_extra",
         "{\"properties.short\":\"y\",\"properties.n\":5,\"properties.t\":true}");
@@ -200,14 +201,14 @@ static void an_event_whose_extra_values_have_no_place_is_rejected_not_loaded(voi
 
 /* ---- paths that look alike ---- */
 
-static unsigned members_of_extra(const struct mapping_bed *f)
+static unsigned members_of_extra(struct mapping_bed *f)
 {
     struct json_doc doc;
     struct json_fault fault;
     const struct json_limits limits = { JSON_MAX_DEPTH, JSON_MAX_KEYS, 1 };
     unsigned count = 0;
     memset(&doc, 0, sizeof(doc));
-    struct view extra = fixture_cell(&f->result.row, f->plan, "_sdc_extra");
+    struct view extra = fixture_cell(&f->result.row, f->plan, "_sdc_extra", &f->arena);
     assert_true(extra.len > 0 && json_doc_scan(&doc, extra, &limits, &fault));
     for (const struct json_node *n = json_doc_first(&doc, &doc.nodes[0]); n != NULL;
          n = json_doc_next(&doc, &doc.nodes[0], n)) {
@@ -246,7 +247,7 @@ static void a_long_key_above_many_others_does_not_multiply_the_event(void **stat
     assert_int_equal(f->result.outcome, MAP_ROW);
     assert_int_equal(f->result.overflowed, 5000 - (800 - 16));
     assert_int_equal(members_of_extra(f), 5000 - (800 - 16));
-    assert_true(fixture_cell(&f->result.row, f->plan, "_sdc_extra").len <
+    assert_true(fixture_cell(&f->result.row, f->plan, "_sdc_extra", &f->arena).len <
                 (size_t)5000 * 1100);
     assert_true(f->arena.total < (size_t)20 * 1024 * 1024);
     buf_release(&event);

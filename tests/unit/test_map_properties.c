@@ -89,7 +89,8 @@ static unsigned occurrences(const struct row *row, unsigned value)
     int len = snprintf(digits, sizeof(digits), "%u", value);
     unsigned count = 0;
     for (uint32_t i = 0; i < row->count; i++) {
-        struct view rest = row->cells[i].text;
+        struct view rest =
+            row->cells[i].kind == CELL_TEXT ? row->cells[i].text : view_of(NULL, 0);
         while (rest.len >= (size_t)len) {
             bool is_here = memcmp(rest.data, digits, (size_t)len) == 0;
             count += is_here ? 1 : 0;

@@ -225,10 +225,12 @@ static void check_row(const struct map_result *result, const struct table_plan *
         fail_msg("no row but outcome %d: %.*s", (int)result->outcome,
                  VIEW_ARG(result->rejected.reason));
     }
+    struct arena arena;
+    arena_init(&arena);
     assert_text("table", table_name(table_plan_base(plan)), member(expect, "table"));
     json_object_object_foreach(row, name, value)
     {
-        struct view cell = fixture_cell(&result->row, plan, name);
+        struct view cell = fixture_cell(&result->row, plan, name, &arena);
         if (cell.data == NULL) {
             fail_msg("%s is NULL, should be %s", name, json_object_get_string(value));
             return;
@@ -241,12 +243,14 @@ static void check_row(const struct map_result *result, const struct table_plan *
         char key[80];
         (void)snprintf(key, sizeof(key), "%.*s", VIEW_ARG(column));
         if (member(row, key) == NULL) {
-            fail_msg("%s is %.*s, should be NULL", key, VIEW_ARG(cell->text));
+            struct view text = fixture_cell(&result->row, plan, key, &arena);
+            fail_msg("%s is %.*s, should be NULL", key, VIEW_ARG(text));
         }
         assert_true(i == 0 || cell->column > result->row.cells[i - 1].column);
     }
     assert_text("message_id of the row", result->row.message_id,
                 member(row, "message_id"));
+    arena_release(&arena);
 }
 
 static void check_added(const struct table_plan *plan, struct json_object *expect)
