@@ -215,6 +215,12 @@ static bool is_same(const struct number *n, struct decimal *d)
     return n->exponent == d->exponent && strcmp(n->digits, d->digits) == 0;
 }
 
+double number_to_double(const struct number *n)
+{
+    double value = n->count == 0 ? 0 : to_double(n->digits, (int)n->exponent);
+    return n->is_negative ? -value : value;
+}
+
 /* Few numbers need the search: prices and counts have at most 15 digits. */
 bool number_fits_double(const struct number *n)
 {

@@ -35,4 +35,7 @@ bool number_fits_numeric(const struct number *n, int precision, int scale);
  * denotes that very number: 12.34 does, 12.340000000000000001 does not. */
 bool number_fits_double(const struct number *n);
 
+/* The double precision nearest to a number of which number_fits_double is true. */
+double number_to_double(const struct number *n);
+
 #endif
