@@ -67,7 +67,7 @@ class Bed:
                 yield ingest.start(**settings).pid, ingest.port
             return
         words = [program("bench_bare_hook"), self._port, 512] if name == "bare" else \
-            [program("bench_reference"), "-listen", f"127.0.0.1:{self._port}", "-brokers", self.brokers]
+            [program("bench_reference"), "-listen", f"127.0.0.1:{self._port}", "-brokers", self.brokers, "-prefix", "segment"]
         with Program(self.folder / f"{name}.log", [str(word) for word in words]) as process:
             wait_until(lambda: is_listening(process.pid, self._port), f"{name} listens on port {self._port}")
             yield process.pid, self._port

@@ -31,61 +31,60 @@ type server struct {
 	prefix string
 }
 
-// records makes one record for each event of a body.
-func (s *server) records(body []byte) ([]*kgo.Record, error) {
+// sending is the records of one request: each is sent as soon as it is known, all are waited for.
+type sending struct {
+	server  *server
+	request *http.Request
+	wait    sync.WaitGroup
+	failure atomic.Value
+}
+
+func (s *sending) send(event call, value []byte) {
+	s.wait.Add(1)
+	record := &kgo.Record{Topic: s.server.prefix + "." + event.Type, Key: []byte(event.MessageID), Value: value}
+	s.server.kafka.Produce(s.request.Context(), record, func(_ *kgo.Record, err error) {
+		if err != nil {
+			s.failure.Store(err)
+		}
+		s.wait.Done()
+	})
+}
+
+// sendAll sends a body's events; an element that is no event ends it.
+func (s *sending) sendAll(body []byte) error {
 	var outer call
 	if err := json.Unmarshal(body, &outer); err != nil {
-		return nil, err
+		return err
 	}
 	if outer.Batch == nil {
-		return []*kgo.Record{s.record(outer, body)}, nil
+		s.send(outer, body)
 	}
-	records := make([]*kgo.Record, 0, len(outer.Batch))
 	for _, element := range outer.Batch {
 		var event call
 		if err := json.Unmarshal(element, &event); err != nil {
-			return nil, err
+			return err
 		}
-		records = append(records, s.record(event, element))
+		s.send(event, element)
 	}
-	return records, nil
-}
-
-func (s *server) record(event call, value []byte) *kgo.Record {
-	return &kgo.Record{Topic: s.prefix + "." + event.Type, Key: []byte(event.MessageID), Value: value}
-}
-
-// publish waits until all are acknowledged, or one has failed for good.
-func (s *server) publish(r *http.Request, records []*kgo.Record) error {
-	var wait sync.WaitGroup
-	var failure atomic.Value
-	wait.Add(len(records))
-	for _, record := range records {
-		s.kafka.Produce(r.Context(), record, func(_ *kgo.Record, err error) {
-			if err != nil {
-				failure.Store(err)
-			}
-			wait.Done()
-		})
-	}
-	wait.Wait()
-	err, _ := failure.Load().(error)
-	return err
+	return nil
 }
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(r.Body)
+	body := make([]byte, max(r.ContentLength, 0)) // what the generator sends always says its length
+	_, err := io.ReadFull(r.Body, body)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	records, err := s.records(body)
+	sent := sending{server: s, request: r}
+	err = sent.sendAll(body)
+	sent.wait.Wait()
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	if err := s.publish(r, records); err != nil {
-		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+	if failure := sent.failure.Load(); failure != nil {
+		http.Error(w, failure.(error).Error(), http.StatusServiceUnavailable)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -99,7 +98,7 @@ func main() {
 	flag.Parse()
 	kafka, err := kgo.NewClient(kgo.SeedBrokers(*brokers), kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerLinger(time.Millisecond), kgo.ProducerBatchCompression(kgo.Lz4Compression()),
-		kgo.MaxBufferedRecords(100_000), kgo.ProducerBatchMaxBytes(1<<20))
+		kgo.MaxBufferedRecords(100_000), kgo.ProducerBatchMaxBytes(4<<20))
 	if err != nil {
 		log.Fatal(err)
 	}
