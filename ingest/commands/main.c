@@ -76,6 +76,17 @@ static void add_source_commands(struct commands *to)
     rotate.flags = source_rotate_option_table;
     rotate.flags_size = sizeof(struct source_rotate_flags);
     add(to, &rotate);
+    struct command source_connect = on_source(
+        "source connect", "have Segment send to a source, by Segment's Public API",
+        command_source_connect);
+    source_connect.details =
+        "Lists the sources of the workspace that the token belongs to; with "
+        "--segment-source makes\nthe destination Webhooks (Actions) for it, maps all "
+        "events, and switches it on. Run again, it\nbrings what is there up to date, for "
+        "example after a rotation.";
+    source_connect.flags = source_connect_option_table;
+    source_connect.flags_size = sizeof(struct source_connect_flags);
+    add(to, &source_connect);
     struct command source_remove =
         on_source("source remove", "remove a source; its schema and rows stay",
                   command_source_remove);

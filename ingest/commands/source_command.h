@@ -21,6 +21,12 @@ struct source_rotate_flags {
     bool kubernetes;
 };
 
+struct source_connect_flags {
+    char *token_file;     /* holds a token of Segment's Public API */
+    char *segment_source; /* slug or id in Segment; NULL: list them */
+    char *segment_api;    /* the API's address */
+};
+
 struct source_remove_flags {
     bool kubernetes;
 };
@@ -28,6 +34,7 @@ struct source_remove_flags {
 extern const struct option_table source_add_option_table;
 extern const struct option_table source_rotate_option_table;
 extern const struct option_table source_remove_option_table;
+extern const struct option_table source_connect_option_table;
 
 /* Adds a source with new credentials, and prints them and what to paste where. */
 int command_source_add(const struct command_call *call);
@@ -41,6 +48,11 @@ int command_source_show(const struct command_call *call);
 /* Gives a source new credentials beside those it has, or retires the older ones; prints
  * what `add` printed, with the newest. */
 int command_source_rotate(const struct command_call *call);
+
+/* By Segment's Public API: lists the workspace's sources, or makes the webhook
+ * destination of one of them, with its mapping, and switches it on. Again: brings it up
+ * to date. */
+int command_source_connect(const struct command_call *call);
 
 /* Removes a source by name or slug; its schema stays reserved to it. */
 int command_source_remove(const struct command_call *call);

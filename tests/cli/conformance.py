@@ -29,7 +29,8 @@ NOBODY = {"KAFKA_BROKERS": "127.0.0.1:1", "PGHOST": "127.0.0.1", "PGPORT": "1"}
 # Names and defaults that must not drift, whatever --help says.
 CONTRACT = {
     "backstitch-ingest": {
-        "commands": ("serve", "check", "topics", "source add", "source list", "source show", "source rotate", "source remove"),
+        "commands": ("serve", "check", "topics", "source add", "source list", "source show", "source rotate",
+                     "source connect", "source remove"),
         "defaults": {
             "KAFKA_BROKERS": "localhost:9092", "KAFKA_TOPIC_PREFIX": "segment", "KAFKA_CONFIG_FILE": None, "LOG_LEVEL": "info",
             "LOG_FORMAT": "logfmt", "INGEST_LISTEN": "0.0.0.0:8080", "INGEST_ADMIN_LISTEN": "127.0.0.1:8081",

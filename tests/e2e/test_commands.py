@@ -21,7 +21,7 @@ from stack import TOPICS, Source, Stack
 from waiting import wait_until
 
 PROGRAMS = {"INGEST_BIN": "backstitch-ingest", "LOADER_BIN": "backstitch-loader"}
-COMMANDS = {"INGEST_BIN": ["serve", "check", "topics", "source add", "source list", "source show", "source rotate",
+COMMANDS = {"INGEST_BIN": ["serve", "check", "topics", "source add", "source list", "source show", "source rotate", "source connect",
                            "source remove"],
             "LOADER_BIN": ["run", "check", "status", "names"]}
 ALL = [(program, command) for program, commands in COMMANDS.items() for command in commands]

@@ -24,7 +24,7 @@ MAY_USE = {
     "common/base": set(),
     "common/service": {"librdkafka", "civetweb", "json-c"},
     "common/contract": {"openssl"},
-    "ingest": {"librdkafka", "civetweb", "json-c", "openssl", "zlib", "uthash"},
+    "ingest": {"librdkafka", "civetweb", "json-c", "openssl", "zlib", "uthash", "libcurl"},
     "loader": {"librdkafka", "json-c", "libpq", "uthash"},
     "loader/mapping": {"uthash"},
     "loader/postgres": {"libpq"},
@@ -35,6 +35,7 @@ LIBRARY_OF = {
     "civetweb.h": "civetweb",
     "libpq-fe.h": "libpq",
     "zlib.h": "zlib",
+    "curl/curl.h": "libcurl",
     "uthash.h": "uthash",
 }
 

@@ -19,6 +19,7 @@ ninja-build cmd ninja
 pkg-config cmd pkg-config
 librdkafka-dev pc rdkafka >= 2.0.2
 libjson-c-dev pc json-c >= 0.16
+libcurl4-openssl-dev pc libcurl
 libpq-dev pc libpq >= 15
 libssl-dev pc libcrypto
 zlib1g-dev pc zlib
