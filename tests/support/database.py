@@ -89,6 +89,14 @@ class Database:
             return [{name: _text(value) for name, value in zip(names, values, strict=True) if value is not None}
                     for values in copy.rows()]
 
+    def typed_rows(self, schema: str, table: str) -> list[dict[str, Any]]:
+        """All rows, values as Python's: Decimal, bool, what json.loads makes of jsonb."""
+        if not self.has_table(schema, table):
+            return []
+        names = list(self.columns(schema, table))
+        selected = self.query(sql.SQL("SELECT * FROM {}.{}").format(sql.Identifier(schema), sql.Identifier(table)))
+        return [{name: value for name, value in zip(names, row, strict=True) if value is not None} for row in selected]
+
     def count(self, schema: str, table: str) -> int:
         if not self.has_table(schema, table):
             return 0
