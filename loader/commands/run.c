@@ -4,6 +4,7 @@
 #include "loader/consume/consumer.h"
 #include "loader/consume/kafka_stream.h"
 #include "loader/postgres/postgres_sink.h"
+#include "loader/postgres/server_check.h"
 
 #include "common/base/clock.h"
 #include "common/service/admin.h"
@@ -11,6 +12,7 @@
 #include "common/service/shutdown.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 /* The first wait after a failure, and the longest one: short enough to go on soon after
@@ -112,10 +114,29 @@ static bool start_admin(struct loader *l, struct error *err)
     return admin_start(&setup, &l->admin, err);
 }
 
+/* A server that loading cannot work with is refused at once, when it answers. When it is
+ * away we wait for it, and the first connection asks the same. */
+static bool is_server_fit(struct loader *l, struct error *err)
+{
+    struct connection c = { NULL };
+    struct error away;
+    if (!connection_open(&c, l->options->database_url, &away)) {
+        return true;
+    }
+    bool is_fit =
+        server_check(&c, l->options->database_url, constant(l->grant_select), err) ||
+        strcmp(err->code, SERVER_CHECK_REFUSED) != 0;
+    connection_close(&c);
+    return is_fit;
+}
+
 static bool build(struct loader *l, struct error *err)
 {
     name_owner(l->owner, sizeof l->owner);
     read_lists(l);
+    if (!is_server_fit(l, err)) {
+        return false;
+    }
     l->metrics = loader_metrics_new();
     build_mapping(l);
     open_sink(l);

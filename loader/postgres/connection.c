@@ -10,11 +10,15 @@
 
 /* What every session of ours has (architecture.md, section 6). search_path is pinned so
  * that no function or table of a user can stand in for one of PostgreSQL's;
+ * The isolation is pinned because locks are taken before what they protect is read: a
+ * snapshot of the whole transaction would be older than they are.
  * client_min_messages keeps "already exists" notices out of the log. jit is off: large
  * batches (40,000 rows: 176 ms of it) are compiled anew each time. */
 static const char session_settings[] = "SET statement_timeout = '30s';"
                                        "SET idle_in_transaction_session_timeout = '15s';"
                                        "SET synchronous_commit = on;"
+                                       "SET default_transaction_isolation = "
+                                       "'read committed';"
                                        "SET search_path = pg_catalog, pg_temp;"
                                        "SET timezone = 'UTC';"
                                        "SET datestyle = 'ISO';"

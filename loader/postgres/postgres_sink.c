@@ -3,6 +3,7 @@
 #include "loader/postgres/control_schema.h"
 #include "loader/postgres/load.h"
 #include "loader/postgres/probe.h"
+#include "loader/postgres/server_check.h"
 #include "loader/postgres/table_ddl.h"
 #include "loader/postgres/table_reader.h"
 #include "loader/postgres/upkeep.h"
@@ -21,6 +22,7 @@ struct postgres_sink {
      * another. */
     struct buf known_schemas;
     struct upkeep upkeep;
+    bool is_checked; /* server_check found nothing, in this process's life */
 };
 
 static void forget_session(struct postgres_sink *s)
@@ -29,12 +31,22 @@ static void forget_session(struct postgres_sink *s)
     buf_clear(&s->known_schemas);
 }
 
+/* Once in a process's life: what is asked does not change with a reconnect. */
+static bool check_server(struct postgres_sink *s, struct error *err)
+{
+    if (!s->is_checked) {
+        s->is_checked = server_check(&s->connection, s->setup.database_url,
+                                     s->setup.grant_select, err);
+    }
+    return s->is_checked;
+}
+
 static bool sink_connect(void *context, struct error *err)
 {
     struct postgres_sink *s = context;
     forget_session(s);
     if (connection_open(&s->connection, s->setup.database_url, err) &&
-        control_schema_migrate(&s->connection, err)) {
+        check_server(s, err) && control_schema_migrate(&s->connection, err)) {
         return true;
     }
     connection_close(&s->connection);

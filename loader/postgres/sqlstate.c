@@ -14,6 +14,7 @@ struct rule {
 static const struct rule rules[] = {
     { "BS001", SINK_FENCED },
     { "BS002", SINK_STALE },
+    { "BS004", SINK_CONFIG }, /* server_check: a server that loading cannot work with */
     { "08", SINK_RECONNECT },
     { "57P01", SINK_RECONNECT }, /* admin_shutdown */
     { "57P02", SINK_RECONNECT }, /* crash_shutdown */

@@ -38,6 +38,9 @@ postgresql-client cmd psql'
 readonly NEEDS_POSTGRES='
 postgresql postgres_server 15'
 
+readonly NEEDS_PGBOUNCER='
+pgbouncer file /usr/sbin/pgbouncer'
+
 have_cmd() { command -v "$1" >/dev/null; }
 have_file() { [ -e "$1" ]; }
 have_pc() { pkg-config --exists "$1" 2>/dev/null; }
