@@ -2,7 +2,13 @@
 -- transaction, under an advisory lock. A later version is another file, run after this one.
 -- Every function pins its search_path: no table or function of a user can stand in for PostgreSQL's.
 
-CREATE SCHEMA backstitch;
+-- A role without CREATE on the database may have been given the schema ready-made (CREATE SCHEMA IF NOT EXISTS asks for that right
+-- even then).
+DO $$ BEGIN
+    IF to_regnamespace('backstitch') IS NULL THEN
+        CREATE SCHEMA backstitch;
+    END IF;
+END $$;
 
 CREATE TABLE backstitch.migration (
     version    int PRIMARY KEY,
@@ -157,17 +163,42 @@ CREATE FUNCTION backstitch.note_rejected(p_loader text, p_schema text, p_rows bi
         rows_rejected = t.rows_rejected + EXCLUDED.rows_rejected
 $$;
 
--- The rejected events of a schema (mapping.md, section 5: Stitch's columns first, in Stitch's order). True when it was made now.
+-- The rejected events of a schema (mapping.md, section 5: Stitch's columns first, in Stitch's order). One that Stitch left is kept and
+-- gets the columns and the key that it lacks: its rows have NULL there, which are no copies of each other. True when something was made.
 CREATE FUNCTION backstitch.make_rejected(p_schema text) RETURNS boolean
     LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_table   regclass := to_regclass(format('%I._sdc_rejected', p_schema));
+    v_columns bigint;
+    v_has_key boolean;
 BEGIN
-    IF to_regclass(format('%I._sdc_rejected', p_schema)) IS NOT NULL THEN
+    IF v_table IS NULL THEN
+        EXECUTE format('CREATE TABLE %I._sdc_rejected (
+            record text, reason text, table_name text, _sdc_rejected_at timestamptz,
+            message_id text COLLATE "C", user_id text, topic text, kafka_partition int,
+            kafka_offset bigint, attempts int, PRIMARY KEY (topic, message_id))', p_schema);
+        RETURN true;
+    END IF;
+    SELECT count(*) FILTER (WHERE attname = ANY ('{record,reason,table_name,_sdc_rejected_at,message_id,user_id,topic,'
+                                                 'kafka_partition,kafka_offset,attempts}'))
+      INTO v_columns
+      FROM pg_attribute WHERE attrelid = v_table AND attnum > 0 AND NOT attisdropped;
+    SELECT EXISTS (SELECT FROM pg_index i
+                    WHERE i.indrelid = v_table AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL
+                      AND (SELECT array_agg(a.attname ORDER BY a.attname) FROM pg_attribute a
+                            WHERE a.attrelid = v_table AND a.attnum = ANY (i.indkey)) = '{message_id,topic}')
+      INTO v_has_key;
+    IF v_columns = 10 AND v_has_key THEN
         RETURN false;
     END IF;
-    EXECUTE format('CREATE TABLE %I._sdc_rejected (
-        record text, reason text, table_name text, _sdc_rejected_at timestamptz,
-        message_id text COLLATE "C", user_id text, topic text, kafka_partition int,
-        kafka_offset bigint, attempts int, PRIMARY KEY (topic, message_id))', p_schema);
+    EXECUTE format('ALTER TABLE %s ADD COLUMN IF NOT EXISTS record text, ADD COLUMN IF NOT EXISTS reason text,
+        ADD COLUMN IF NOT EXISTS table_name text, ADD COLUMN IF NOT EXISTS _sdc_rejected_at timestamptz,
+        ADD COLUMN IF NOT EXISTS message_id text COLLATE "C", ADD COLUMN IF NOT EXISTS user_id text,
+        ADD COLUMN IF NOT EXISTS topic text, ADD COLUMN IF NOT EXISTS kafka_partition int,
+        ADD COLUMN IF NOT EXISTS kafka_offset bigint, ADD COLUMN IF NOT EXISTS attempts int', v_table);
+    IF NOT v_has_key THEN
+        EXECUTE format('CREATE UNIQUE INDEX ON %s (topic, message_id)', v_table);
+    END IF;
     RETURN true;
 END $$;
 

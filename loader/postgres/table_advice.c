@@ -2,7 +2,8 @@
 
 #include "loader/postgres/connection.h"
 
-/* In a text, @t stands for the quoted name of the table, @s for that of its schema. */
+/* In a text, @t stands for the quoted name of the table, @s for that of its schema, @r
+ * for the loader's role. */
 struct advice {
     enum table_fault fault;
     const char *word;
@@ -17,7 +18,7 @@ static const struct advice advices[] = {
       "makes the table" },
     { TABLE_SCHEMA_IS_CLOSED, "no right to the schema",
       "the loader's role may not use the schema: GRANT USAGE ON SCHEMA @s TO "
-      "LOADER_ROLE" },
+      "@r" },
     { TABLE_HAS_NO_ID, "no message_id",
       "@t has no column message_id of type text or varchar: rename the table when it is "
       "another's, else ALTER TABLE @t ALTER COLUMN message_id TYPE text" },
@@ -37,15 +38,15 @@ static const struct advice advices[] = {
       "CONFLICT: DROP RULE .. ON @t (a trigger can do the same)" },
     { TABLE_HAS_ROW_SECURITY, "row security",
       "@t has row-level security, with which PostgreSQL refuses COPY: ALTER ROLE "
-      "LOADER_ROLE BYPASSRLS, or ALTER TABLE @t OWNER TO LOADER_ROLE" },
+      "@r BYPASSRLS, or ALTER TABLE @t OWNER TO @r" },
     { TABLE_REFUSES_SELECT, "no right to SELECT",
-      "the loader's role may not read it: GRANT SELECT ON @t TO LOADER_ROLE" },
+      "the loader's role may not read it: GRANT SELECT ON @t TO @r" },
     { TABLE_REFUSES_INSERT, "no right to INSERT",
-      "the loader's role may not insert: GRANT INSERT ON @t TO LOADER_ROLE" },
+      "the loader's role may not insert: GRANT INSERT ON @t TO @r" },
     { TABLE_REFUSES_UPDATE, "no right to UPDATE",
-      "the loader's role may not update: GRANT UPDATE ON @t TO LOADER_ROLE" },
+      "the loader's role may not update: GRANT UPDATE ON @t TO @r" },
     { TABLE_REFUSES_ALTER, "no right to ALTER",
-      "the loader's role may not add columns: ALTER TABLE @t OWNER TO LOADER_ROLE" },
+      "the loader's role may not add columns: ALTER TABLE @t OWNER TO @r" },
 };
 
 static const struct advice *advice_of(enum table_fault fault)
@@ -80,15 +81,24 @@ static void add_full_name(struct buf *out, const struct table *t)
     connection_add_name(out, table_name(t));
 }
 
-void table_advice_add(struct buf *out, const struct table *t, enum table_fault fault)
+void table_advice_add(struct buf *out, const struct table *t, enum table_fault fault,
+                      const char *role)
 {
     for (const char *at = advice_of(fault)->text; *at != '\0'; at++) {
         if (*at != '@') {
             buf_add_char(out, *at);
-        } else if (*++at == 't') {
+            continue;
+        }
+        switch (*++at) {
+        case 't':
             add_full_name(out, t);
-        } else {
+            break;
+        case 's':
             connection_add_name(out, table_schema(t));
+            break;
+        default:
+            buf_add_cstr(out, role == NULL ? "LOADER_ROLE" : role);
+            break;
         }
     }
 }

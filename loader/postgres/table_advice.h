@@ -15,8 +15,10 @@
 /* A short word for metrics and the column `reason`: "no table", "no unique key", .. */
 const char *table_advice_word(enum table_fault fault);
 
-/* Appends one sentence about one fault of `t`: what is wrong, and what to run. */
-void table_advice_add(struct buf *out, const struct table *t, enum table_fault fault);
+/* Appends one sentence about one fault of `t`: what is wrong, and what to run. `role` is
+ * the loader's role, quoted; NULL: LOADER_ROLE stands for it. */
+void table_advice_add(struct buf *out, const struct table *t, enum table_fault fault,
+                      const char *role);
 
 /* The weightiest of the table's faults among `wanted` (bits); 0: it has none of them. */
 enum table_fault table_advice_first(const struct table *t, unsigned wanted);

@@ -215,7 +215,7 @@ static bool is_loadable(const struct table *current, struct error *err)
         return true;
     }
     struct buf advice = { 0 };
-    table_advice_add(&advice, current, fault);
+    table_advice_add(&advice, current, fault, NULL);
     error_set(err, ERROR_INVALID, ERROR_FROM_SELF, TABLE_DDL_REFUSED, "%s",
               buf_cstr(&advice));
     buf_release(&advice);

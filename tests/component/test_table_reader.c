@@ -187,7 +187,7 @@ static void test_advice_names_the_table_and_the_statement(void **state)
     struct table *t = look("o\"dd");
     struct buf text = { 0 };
     assert_int_equal(table_advice_first(t, TABLE_OBSTACLES), TABLE_HAS_NO_KEY);
-    table_advice_add(&text, t, TABLE_HAS_NO_KEY);
+    table_advice_add(&text, t, TABLE_HAS_NO_KEY, "loader");
     assert_contains(
         buf_cstr(&text),
         "CREATE UNIQUE INDEX CONCURRENTLY ON \"shop\".\"o\"\"dd\" (message_id COLLATE "

@@ -419,6 +419,11 @@ def convert(value: Value, column_type: str) -> str | None:
     return convert_number(value.raw, base, sizes) if value.kind == "number" and not is_huge(value.raw) else None
 
 
+def is_finer(value: Value, column_type: str) -> bool:
+    """True for a time that the column would cut: its text is no longer what was sent. Only the four times of an event are cut."""
+    return column_type.startswith("timestamp") and re.search(r"\.[0-9]{6}0*[1-9]", value.text) is not None
+
+
 def convert_number(raw: str, base: str, sizes: list[int]) -> str | None:
     """The same for a number that is not huge; types not named here take nothing."""
     if base == "numeric":
@@ -584,7 +589,7 @@ class _RowBuilder:
         if name not in self.columns and not self.add_column(name, NATURAL_TYPES[value.kind], path):
             self.to_extra(path, value)
             return
-        text = convert(value, self.columns[name])
+        text = None if is_finer(value, self.columns[name]) and name not in _TIMES else convert(value, self.columns[name])
         if text is not None:
             self.row[name] = text
             return
