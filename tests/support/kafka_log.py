@@ -9,7 +9,7 @@ from functools import partial
 from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import AdminClient, OffsetSpec, TopicMetadata  # type: ignore[attr-defined]
 
 from stack import TOPICS
 from waiting import wait_until
@@ -88,6 +88,10 @@ class KafkaLog:
             self._producer.poll(0)
         assert self._producer.flush(30) == 0, "records were not delivered to Kafka"
         return places
+
+    def metadata(self) -> dict[str, TopicMetadata]:
+        """All topics with their partitions, leaders and replicas in sync."""
+        return dict(self._admin.list_topics(timeout=15).topics)
 
     def ends(self) -> Positions:
         """Where each partition ends now; waits while topics have no leader yet, or again."""
