@@ -25,6 +25,7 @@ static void clear_mapping(struct batch *b)
     b->deletion_count = 0;
     b->sanitized = 0;
     b->overflowed = 0;
+    b->demoted = 0;
     arena_reset(&b->arena);
 }
 
@@ -168,6 +169,7 @@ static void map_one(struct batch *b, const struct batch_context *context,
               b->is_narrow ? MAP_NARROW : MAP_NORMAL, &b->arena, &result);
     b->sanitized += result.sanitized;
     b->overflowed += result.overflowed;
+    b->demoted += result.demoted;
     switch (result.outcome) {
     case MAP_ROW:
         REQUIRE(t != NULL);

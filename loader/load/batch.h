@@ -37,7 +37,7 @@ struct batch {
     size_t rejected_count, rejected_capacity;
     struct sink_deletion *deletions;
     size_t deletion_count, deletion_capacity;
-    uint64_t sanitized, overflowed;
+    uint64_t sanitized, overflowed, demoted;
     struct arena arena;
     bool is_narrow; /* mapped with MAP_NARROW: a row was too big for a page */
 };

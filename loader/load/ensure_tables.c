@@ -9,12 +9,12 @@
 #define DDL_CLOSED_MS 60000
 
 /* True when every column the batch was mapped for is in the table as assumed. When values
- * overflowed, a further column may be where they belong: then only the very same table
- * will do. */
+ * overflowed, or were kept out by a human, a further column may be where they belong:
+ * then only the very same table will do. */
 static bool plan_agrees(const struct batch *batch, const struct table_plan *plan,
                         const struct table *current)
 {
-    if (batch->overflowed > 0) {
+    if (batch->overflowed > 0 || batch->demoted > 0) {
         return false;
     }
     for (size_t i = 0; i < table_plan_count(plan); i++) {
@@ -23,7 +23,8 @@ static bool plan_agrees(const struct batch *batch, const struct table_plan *plan
         if (there == NULL || there->type != wanted->type ||
             there->max_chars != wanted->max_chars ||
             there->precision != wanted->precision || there->scale != wanted->scale ||
-            there->is_generated != wanted->is_generated) {
+            there->is_generated != wanted->is_generated ||
+            there->is_demoted != wanted->is_demoted) {
             return false;
         }
     }

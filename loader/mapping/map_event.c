@@ -346,6 +346,7 @@ static void map_row(const struct mapping *c)
     c->out->outcome = MAP_ROW;
     c->out->sanitized = b->sanitized;
     c->out->overflowed = b->overflowed;
+    c->out->demoted = b->demoted;
 }
 
 void map_event(struct mapper *m, const struct record *record, struct table_plan *plan,

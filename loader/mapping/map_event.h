@@ -75,6 +75,7 @@ struct map_result {
     uint32_t sanitized;  /* values in which NUL or lone surrogates became U+FFFD */
     uint32_t overflowed; /* values that a limit (columns, growth, row width) kept out of
                             theirs */
+    uint32_t demoted;    /* values that a human wants in _sdc_extra */
 };
 
 enum map_width {

@@ -43,6 +43,7 @@ void row_builder_begin(struct row_builder *b, struct table_plan *plan,
     b->wide_values = 0;
     b->sanitized = 0;
     b->overflowed = 0;
+    b->demoted = 0;
     b->extra_count = 0;
     b->row++;
 }
@@ -134,6 +135,13 @@ static bool is_too_narrow_for(const struct row_builder *b, const struct value *v
            (v->text.len < NARROW_MIN_BYTES || b->wide_values >= NARROW_MAX_VALUES);
 }
 
+/* What a human has moved out of the table stays out, also once the column is gone. */
+static bool is_demoted(const struct row_builder *b, int index, struct view name)
+{
+    return index >= 0 ? table_plan_column(b->plan, (size_t)index)->is_demoted
+                      : table_is_demoted(table_plan_base(b->plan), name);
+}
+
 /* The column of a path, planned if it is new; NO_COLUMN when the row or the table has no
  * room. */
 static struct target find_target(struct row_builder *b, uint32_t path,
@@ -150,6 +158,11 @@ static struct target find_target(struct row_builder *b, uint32_t path,
     struct target t = { NO_COLUMN, p->dotted, false };
     if (!is_too_narrow_for(b, v)) {
         t.index = table_plan_find_hashed(b->plan, name->text, name->hash);
+        if (is_demoted(b, t.index, name->text)) {
+            b->demoted++;
+            t.index = NO_COLUMN;
+            return t;
+        }
         if (t.index < 0) {
             t.index = table_plan_add(b->plan, name->text, value_natural_type(v),
                                      COLUMN_NATURAL, p->dotted);

@@ -34,6 +34,7 @@ struct row_builder {
     uint32_t wide_values; /* non-fixed cells of a narrow row */
     uint32_t sanitized;
     uint32_t overflowed;
+    uint32_t demoted;
     /* Kept from row to row: */
     uint64_t row;
     struct cell *cells; /* by column index; meant if filled_in says this row */

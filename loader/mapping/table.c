@@ -18,6 +18,8 @@ struct table {
     struct view schema, name, fingerprint;
     struct column *columns;
     size_t column_count;
+    struct view *demoted;
+    size_t demoted_count;
     struct hash_index by_name;
     size_t growth_left;
     unsigned faults;
@@ -43,10 +45,16 @@ struct table *table_new(const struct table_setup *setup)
     t->faults = setup->faults;
     t->growth_left = setup->growth_left;
     t->column_count = setup->column_count;
+    t->demoted_count = setup->demoted_count;
+    t->demoted = mem_calloc(setup->demoted_count, sizeof(*t->demoted));
+    for (size_t i = 0; i < setup->demoted_count; i++) {
+        t->demoted[i] = arena_copy(&t->strings, setup->demoted[i]);
+    }
     t->columns = mem_calloc(setup->column_count, sizeof(*t->columns));
     for (size_t i = 0; i < setup->column_count; i++) {
         t->columns[i] = setup->columns[i];
         t->columns[i].name = arena_copy(&t->strings, setup->columns[i].name);
+        t->columns[i].is_demoted = table_is_demoted(t, t->columns[i].name);
         hash_index_add(&t->by_name, table_name_hash(t->columns[i].name), (uint32_t)i);
     }
     return t;
@@ -60,6 +68,8 @@ struct table *table_closed(const struct table *t)
         .name = t->name,
         .columns = t->columns,
         .column_count = t->column_count,
+        .demoted = t->demoted,
+        .demoted_count = t->demoted_count,
         .fingerprint = t->fingerprint,
         .exists = t->exists,
         .faults = t->faults,
@@ -92,6 +102,7 @@ void table_unref(const struct table *t)
     hash_index_release(&last.own->by_name);
     arena_release(&last.own->strings);
     free(last.own->columns);
+    free(last.own->demoted);
     free(last.own->references);
     free(last.own);
 }
@@ -140,6 +151,16 @@ const struct column *table_column(const struct table *t, size_t index)
 {
     REQUIRE(index < t->column_count);
     return &t->columns[index];
+}
+
+bool table_is_demoted(const struct table *t, struct view name)
+{
+    for (size_t i = 0; i < t->demoted_count; i++) {
+        if (view_equal(t->demoted[i], name)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 int table_find_hashed(const struct table *t, struct view name, uint32_t hash)

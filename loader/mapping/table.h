@@ -6,8 +6,7 @@
  * batch's events want besides, within the limits of growth. The mapping is a pure
  * function of record and plan; the plan becomes true by DDL before the batch is loaded,
  * or the batch is mapped again against what the table became. Nothing here knows SQL.
- * Views handed out live as long as their table or plan. PostgreSQL's limit of 1,600
- * columns is why TABLE_MAX_COLUMNS is what it is.
+ * Views handed out live as long as their table or plan.
  */
 #ifndef LOADER_MAPPING_TABLE_H
 #define LOADER_MAPPING_TABLE_H
@@ -18,8 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* LOADER_MAX_COLUMNS is at most this: dropped columns count in PostgreSQL, and fixed
- * columns must always find room. */
+/* LOADER_MAX_COLUMNS is at most this: PostgreSQL's limit is 1,600, dropped columns count,
+ * and fixed columns must always find room. */
 #define TABLE_MAX_COLUMNS 1500
 
 /* In place of a limit: no natural column at all, but twins (LOADER_SCHEMA=frozen). */
@@ -48,6 +47,7 @@ struct column {
     int16_t precision; /* of a numeric; 0: it has none */
     int16_t scale;
     bool is_generated; /* generated or identity: never filled */
+    bool is_demoted;   /* being moved to _sdc_extra: no longer filled; set by table_new */
     bool has_default; /* a human's default: left to it by rows that do not fill the column
                        */
 };
@@ -61,6 +61,8 @@ struct table_setup {
     struct view schema, name;
     const struct column *columns;
     size_t column_count;
+    const struct view *demoted; /* columns whose values a human wants in _sdc_extra */
+    size_t demoted_count;
     struct view fingerprint;
     bool exists;
     unsigned faults; /* bits of enum table_fault (table_fault.h) */
@@ -92,8 +94,9 @@ size_t table_growth_left(const struct table *t);
 size_t table_column_count(const struct table *t);
 const struct column *table_column(const struct table *t, size_t index);
 
-/* The column of this name, or NULL. */
+/* The column of this name, or NULL; and whether its values belong into _sdc_extra. */
 const struct column *table_find(const struct table *t, struct view name);
+bool table_is_demoted(const struct table *t, struct view name);
 
 /* Why a column is planned: twins and fixed columns are outside of the limits of growth.
  */

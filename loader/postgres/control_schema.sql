@@ -65,6 +65,16 @@ CREATE TABLE backstitch.schema_change (
 );
 CREATE INDEX schema_change_table ON backstitch.schema_change ("schema", "table", at);
 
+-- Columns whose values a human wants in _sdc_extra (`columns demote`): the loader neither fills nor makes them.
+CREATE TABLE backstitch.demoted_column (
+    "schema"   text NOT NULL,
+    "table"    text NOT NULL,
+    "column"   text NOT NULL,
+    path       text NOT NULL,
+    demoted_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY ("schema", "table", "column")
+);
+
 CREATE TABLE backstitch.deletion (
     message_id   text COLLATE "C" NOT NULL,
     "schema"     text NOT NULL,
@@ -112,14 +122,18 @@ BEGIN
     END IF;
 END $$;
 
--- The digest of a table's live columns and unique indexes: whatever the mapping and the load depend on. NULL when there is no such table.
+-- The digest of a table's live columns, unique indexes and demoted columns: whatever the mapping and the load depend on. NULL when there is no such table.
 CREATE FUNCTION backstitch.table_fingerprint(p_table oid) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
     SELECT md5(string_agg(concat_ws(' ', a.attnum, quote_ident(a.attname), a.atttypid, a.atttypmod,
                                     a.attgenerated, a.attidentity, a.atthasdef), ',' ORDER BY a.attnum)
                || coalesce((SELECT string_agg(concat_ws(' ', i.indexrelid, i.indkey, i.indimmediate, i.indisvalid),
                                               ',' ORDER BY i.indexrelid)
-                              FROM pg_index i WHERE i.indrelid = p_table AND i.indisunique), ''))
+                              FROM pg_index i WHERE i.indrelid = p_table AND i.indisunique), '')
+               || coalesce((SELECT string_agg(quote_ident(d."column"), ',' ORDER BY d."column")
+                              FROM backstitch.demoted_column d, pg_class c, pg_namespace n
+                             WHERE c.oid = p_table AND n.oid = c.relnamespace
+                               AND d."schema" = n.nspname AND d."table" = c.relname), ''))
       FROM pg_attribute a
      WHERE a.attrelid = p_table AND a.attnum > 0 AND NOT a.attisdropped
 $$;

@@ -293,6 +293,25 @@ bool table_reader_look(struct connection *c, const char *schema, const char *nam
     return true;
 }
 
+/* Read after the fingerprint, which covers them: what changes in between is noticed by
+ * the next check of it. */
+static bool read_demoted(struct connection *c, const char *const *where,
+                         struct pg_result **out_result, struct view **out_names,
+                         struct error *err)
+{
+    static const char sql[] = "SELECT \"column\" FROM backstitch.demoted_column"
+                              " WHERE \"schema\" = $1 AND \"table\" = $2";
+    if (!connection_query(c, sql, 2, where, out_result, err)) {
+        return false;
+    }
+    int count = connection_rows(*out_result);
+    *out_names = mem_calloc((size_t)count, sizeof **out_names);
+    for (int i = 0; i < count; i++) {
+        (*out_names)[i] = connection_field(*out_result, i, 0);
+    }
+    return true;
+}
+
 bool table_reader_read(struct connection *c, struct view schema, struct view name,
                        uint64_t new_columns_per_hour, struct table **out,
                        struct error *err)
@@ -301,13 +320,20 @@ bool table_reader_read(struct connection *c, struct view schema, struct view nam
     char *name_text = mem_strdup_view(name);
     const char *const where[] = { schema_text, name_text };
     struct table_setup setup = { .schema = schema, .name = name };
-    struct pg_result *r = NULL;
+    struct pg_result *facts = NULL;
+    struct pg_result *demoted = NULL;
+    struct view *names = NULL;
     bool done = read_growth(c, where, new_columns_per_hour, &setup.growth_left, err) &&
-                connection_query(c, read_sql, 2, where, &r, err);
+                connection_query(c, read_sql, 2, where, &facts, err) &&
+                read_demoted(c, where, &demoted, &names, err);
     if (done) {
-        *out = table_of(r, &setup);
+        setup.demoted = names;
+        setup.demoted_count = (size_t)connection_rows(demoted);
+        *out = table_of(facts, &setup);
     }
-    connection_free(r);
+    free(names);
+    connection_free(facts);
+    connection_free(demoted);
     free(schema_text);
     free(name_text);
     return done;

@@ -54,6 +54,37 @@ static void a_closed_table_gets_neither(void **state)
     assert_int_equal(f->result.overflowed, 2);
 }
 
+/* The column is there for a while, and then gone: in both states its values go to
+ * _sdc_extra, without a twin, and are not counted as overflow. */
+static void what_was_demoted_goes_to_the_extra_column(void **state)
+{
+    static const struct view demoted[] = { VIEW_LITERAL("properties__a"),
+                                           VIEW_LITERAL("properties__gone") };
+    struct mapping_bed *f = *state;
+    const struct column columns[] = {
+        fixture_column(view_cstr("message_id"), view_cstr("text")),
+        fixture_column(view_cstr("_sdc_extra"), view_cstr("jsonb")),
+        fixture_column(view_cstr("properties__a"), view_cstr("numeric")),
+        fixture_column(view_cstr("properties__a__st"), view_cstr("text")),
+    };
+    struct table_setup setup = { .schema = VIEW_LITERAL("s"),
+                                 .name = VIEW_LITERAL("track"),
+                                 .columns = columns,
+                                 .column_count = 4,
+                                 .demoted = demoted,
+                                 .demoted_count = 2,
+                                 .exists = true,
+                                 .growth_left = SIZE_MAX };
+    bed_open_table(f, table_new(&setup), 800);
+    bed_map_properties(f, "{\"a\":1,\"gone\":\"x\",\"b\":true}");
+    bed_assert_cell(f, "properties__a", NULL);
+    bed_assert_cell(f, "properties__b", "t");
+    bed_assert_cell(f, "_sdc_extra", "{\"properties.a\":1,\"properties.gone\":\"x\"}");
+    assert_int_equal(f->result.demoted, 2);
+    assert_int_equal(f->result.overflowed, 0);
+    assert_int_equal(bed_natural_columns(f->plan), 1);
+}
+
 static void a_narrow_row_keeps_fixed_and_long_values_only(void **state)
 {
     struct mapping_bed *f = *state;
@@ -344,6 +375,7 @@ int main(void)
         TEST(what_has_no_room_goes_to_the_extra_column_and_is_counted),
         TEST(a_frozen_table_gets_twins_but_no_column),
         TEST(a_closed_table_gets_neither),
+        TEST(what_was_demoted_goes_to_the_extra_column),
         TEST(a_narrow_row_keeps_fixed_and_long_values_only),
         TEST(a_narrow_row_never_has_more_values_than_a_page_holds),
         TEST(fixed_columns_of_other_types_take_what_converts),
