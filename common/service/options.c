@@ -33,6 +33,19 @@ static const char *environment_value(const char *name)
     return value == NULL || value[0] == '\0' ? NULL : value;
 }
 
+static char **kept_path(const struct option *o, void *config)
+{
+    return (char **)(void *)((char *)config + o->file_offset);
+}
+
+static void keep_path(const struct option *o, void *config, const char *path)
+{
+    if (o->file_offset > 0) {
+        free(*kept_path(o, config));
+        *kept_path(o, config) = mem_strdup(path);
+    }
+}
+
 static void set_from_file(const struct option *o, void *config, const char *name,
                           const char *path, struct buf *mistakes)
 {
@@ -55,6 +68,7 @@ static void set_from_file(const struct option *o, void *config, const char *name
         buf_add_cstr(mistakes, "' is empty: write the value into it\n");
     } else {
         option_value_set(o, config, name, buf_view(&content), mistakes);
+        keep_path(o, config, path);
     }
     buf_release(&content);
 }
@@ -280,6 +294,10 @@ void options_release(const struct option_table *table, void *config)
             char **member = option_value_member(o, config);
             free(*member);
             *member = NULL;
+        }
+        if (o->file_offset > 0) {
+            free(*kept_path(o, config));
+            *kept_path(o, config) = NULL;
         }
     }
 }

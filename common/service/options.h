@@ -35,6 +35,8 @@ struct option {
     bool is_secret;             /* environment only; shown as *** */
     bool has_file_variant;      /* NAME_FILE names a file that holds the value */
     size_t offset;              /* of the member in the config struct */
+    size_t file_offset;         /* of a char * that keeps the path of NAME_FILE, for who
+                                   reads it again; 0: not kept */
     const char *fallback;       /* default, as typed; NULL: unset (0, NULL, false) */
     uint64_t min, max;          /* durations in ms, sizes in bytes; max 0: no limit */
     const char *const *choices; /* NULL-ended */

@@ -25,6 +25,7 @@ static const struct option options[] = {
       .offset = AT(database_url),
       .is_secret = true,
       .has_file_variant = true,
+      .file_offset = AT(database_url_file),
       .value_name = "URL",
       .help = "PostgreSQL to load into, as a libpq URI; unset: libpq's own defaults "
               "(PGHOST, ..)" },

@@ -11,9 +11,10 @@ struct loader_options {
     char *kafka_brokers;
     char *topic_prefix;
     char *kafka_config_file;
-    unsigned log_level;  /* enum log_level */
-    unsigned log_format; /* enum log_format */
-    char *database_url;  /* NULL: libpq's own defaults and PG* variables */
+    unsigned log_level;      /* enum log_level */
+    unsigned log_format;     /* enum log_format */
+    char *database_url;      /* NULL: libpq's own defaults and PG* variables */
+    char *database_url_file; /* where it came from, and comes from again; or NULL */
     char *admin_listen;
     char *group;
     uint64_t batch_rows;

@@ -78,6 +78,7 @@ static void open_sink(struct loader *l)
 {
     struct postgres_sink_setup setup = {
         .database_url = l->options->database_url,
+        .database_url_file = l->options->database_url_file,
         .group = l->options->group,
         .owner = l->owner,
         .newest_wins = l->options->duplicates == DUPLICATES_NEWEST,

@@ -1,6 +1,7 @@
 #include "loader/postgres/postgres_sink.h"
 
 #include "loader/postgres/control_schema.h"
+#include "loader/postgres/database_url.h"
 #include "loader/postgres/load.h"
 #include "loader/postgres/probe.h"
 #include "loader/postgres/server_check.h"
@@ -16,6 +17,7 @@
 
 struct postgres_sink {
     struct postgres_sink_setup setup;
+    struct database_url url;
     struct connection connection;
     struct staging staging;
     /* Schemas whose _sdc_rejected is known to be there; NUL-ended names, one after
@@ -35,8 +37,8 @@ static void forget_session(struct postgres_sink *s)
 static bool check_server(struct postgres_sink *s, struct error *err)
 {
     if (!s->is_checked) {
-        s->is_checked = server_check(&s->connection, s->setup.database_url,
-                                     s->setup.grant_select, err);
+        s->is_checked =
+            server_check(&s->connection, s->url.value, s->setup.grant_select, err);
     }
     return s->is_checked;
 }
@@ -45,7 +47,7 @@ static bool sink_connect(void *context, struct error *err)
 {
     struct postgres_sink *s = context;
     forget_session(s);
-    if (connection_open(&s->connection, s->setup.database_url, err) &&
+    if (connection_open(&s->connection, database_url_now(&s->url), err) &&
         check_server(s, err) && control_schema_migrate(&s->connection, err)) {
         return true;
     }
@@ -168,6 +170,7 @@ void postgres_sink_open(const struct postgres_sink_setup *setup, struct sink *ou
 {
     struct postgres_sink *s = mem_calloc(1, sizeof *s);
     s->setup = *setup;
+    database_url_init(&s->url, setup->database_url, setup->database_url_file);
     *out = (struct sink){ .context = s,
                           .connect = sink_connect,
                           .disconnect = sink_disconnect,
@@ -188,6 +191,7 @@ void postgres_sink_close(struct sink *sink)
     sink_disconnect(s);
     buf_release(&s->known_schemas);
     upkeep_release(&s->upkeep);
+    database_url_release(&s->url);
     free(s);
     sink->context = NULL;
 }

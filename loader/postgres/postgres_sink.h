@@ -9,8 +9,9 @@
 #include "loader/postgres/sink.h"
 
 struct postgres_sink_setup {
-    const char *database_url; /* NULL: libpq's defaults */
-    const char *group;        /* of the positions */
+    const char *database_url;      /* NULL: libpq's defaults */
+    const char *database_url_file; /* read again before each connection; or NULL */
+    const char *group;             /* of the positions */
     const char
         *owner;       /* this process, as load_offset and load_stat name it: "host:pid" */
     bool newest_wins; /* LOADER_DUPLICATES */
