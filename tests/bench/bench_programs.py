@@ -33,14 +33,21 @@ def _run(*command: object, folder: Path = ROOT) -> None:
         raise BuildFailed(f"{' '.join(map(str, command[:3]))} .. failed in {folder}:\n{done.stdout}{done.stderr}")
 
 
+def build_c(name: str) -> Path:
+    """One of C_PROGRAMS."""
+    sources, libraries = C_PROGRAMS[name]
+    BUILD.mkdir(parents=True, exist_ok=True)
+    _run("cc", "-O2", "-std=gnu11", f"-I{ROOT}", "-o", BUILD / name, *sources, *libraries)
+    return program(name)
+
+
 def build(is_with_ingest: bool) -> None:
     """All programs; ingest too unless the caller names one."""
     missing = [f"{tool} (package {package})" for tool, package in TOOLS.items() if shutil.which(tool) is None]
     if missing:
         raise BuildFailed("missing: " + ", ".join(missing))
-    BUILD.mkdir(parents=True, exist_ok=True)
-    for name, (sources, libraries) in C_PROGRAMS.items():
-        _run("cc", "-O2", "-std=gnu11", f"-I{ROOT}", "-o", BUILD / name, *sources, *libraries)
+    for name in C_PROGRAMS:
+        build_c(name)
     _run("go", "build", "-buildvcs=false", "-o", BUILD / "bench_reference", ".", folder=BENCH / "reference")
     if is_with_ingest:
         if not (ROOT / "build" / "release" / "build.ninja").exists():

@@ -17,7 +17,7 @@ from random import Random
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests" / "support"), str(Path(__file__).resolve().parent)]
+sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "tests" / "bench"), str(Path(__file__).resolve().parent)]
 
 from ingest_server import Credentials, IngestServer  # noqa: E402
 from kafka_cluster import KafkaCluster  # noqa: E402

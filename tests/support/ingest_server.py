@@ -37,7 +37,7 @@ class IngestServer:
         self.binary = program
         self.log = folder / "ingest.log"
         self.port, self.admin = lasting_port(), lasting_port()
-        self._wrapper = list(wrapper)
+        self.wrapper = list(wrapper)
         self.settings = {"KAFKA_BROKERS": brokers, "INGEST_SOURCES_FILE": str(folder / "sources.json"),
                          "INGEST_LISTEN": f"127.0.0.1:{self.port}", "INGEST_ADMIN_LISTEN": f"127.0.0.1:{self.admin}",
                          "INGEST_PUBLIC_URL": f"http://127.0.0.1:{self.port}", **settings}
@@ -81,7 +81,7 @@ class IngestServer:
     def launch(self, **settings: str) -> None:
         """Starts it without waiting; the settings are of this start alone."""
         assert not self.runs, "ingest runs"
-        self._process = Program(self.log, [*self._wrapper, str(self.binary), "serve"], **{**self.settings, **settings})
+        self._process = Program(self.log, [*self.wrapper, str(self.binary), "serve"], **{**self.settings, **settings})
 
     def start(self, **settings: str) -> IngestServer:
         """And waits until it is ready."""
