@@ -29,6 +29,7 @@ from ingest_server import IngestServer  # noqa: E402
 from kafka_cluster import KafkaCluster  # noqa: E402
 from measure import Case, Sample, cpu_seconds, load, measure, ratios, rss_mib, table  # noqa: E402
 from ports import lasting_port  # noqa: E402
+from perf_profile import profiling  # noqa: E402
 from programs import Program  # noqa: E402
 from waiting import wait_until  # noqa: E402
 
@@ -192,6 +193,17 @@ def away(bed: Bed) -> None:
                     bed.add(measure(replace(case, name=case.name + ", Kafka away"), name, pid, port, []))
 
 
+def profile(bed: Bed) -> None:
+    for case in (bed.case(1, 64), bed.case(1, 256), bed.case(100, 16)):
+        for name in bed.ingests:
+            with bed.server(name) as (pid, port):
+                load(replace(case, seconds=WARM_SECONDS), port)
+                plain = measure(case, name, pid, port, bed.kafka)  # undisturbed: perf itself costs a few percent
+                with profiling(pid, bed.folder, bed.seconds) as found:
+                    load(replace(case, seconds=bed.seconds + 0.5), port)
+            print(f"\n{name}, {case.name}: {plain.rate:,.0f} events/s\n{found.report(plain.cpu * 10)}", flush=True)
+
+
 def spool_settings(folder: str) -> dict[str, str]:
     return {"INGEST_SPOOL_DIR": folder, "INGEST_SPOOL_MAX_BYTES": "16GiB"}
 
@@ -237,7 +249,7 @@ def run_set(name: str, arguments: argparse.Namespace) -> list[Sample]:
 
 
 SET_FUNCTIONS = {"rate": rate, "connections": connections, "signature": signature, "spool": spool, "away": away,
-                 "cluster": cluster, "latency": latency, "overload": overload}
+                 "cluster": cluster, "latency": latency, "overload": overload, "profile": profile}
 
 
 def parse() -> argparse.Namespace:
