@@ -16,7 +16,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from images import CHECKOUT, CONTAINERS_CONF, TARGETS, base_image, build_images, commit, podman  # noqa: E402
+from images import CHECKOUT, CONTAINERS_CONF, TARGETS, base_image, build_images, podman  # noqa: E402
 
 MAX_BYTES = 60_000_000
 FOREIGN = {"sh", "bash", "dash", "busybox", "apt", "apt-get", "dpkg", "perl", "python3"}
@@ -25,6 +25,12 @@ FOREIGN = {"sh", "bash", "dash", "busybox", "apt", "apt-get", "dpkg", "perl", "p
 @pytest.fixture(scope="module")
 def images() -> dict[str, str]:
     return build_images()
+
+
+@pytest.fixture(scope="module")
+def commit(images: dict[str, str]) -> str:
+    """Of which they were built: the tag, unless told otherwise."""
+    return images["ingest"].rpartition(":")[2]
 
 
 @pytest.fixture(scope="module")
@@ -64,18 +70,18 @@ def test_is_small(images: dict[str, str], target: str) -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_says_its_commit(images: dict[str, str], target: str) -> None:
+def test_says_its_commit(images: dict[str, str], commit: str, target: str) -> None:
     said = podman("run", "--rm", "--network", "none", "--read-only", images[target], "--version").stdout
-    assert said.startswith(f"backstitch-{target} ") and said.rstrip().endswith(f"+g{commit()}")
+    assert said.startswith(f"backstitch-{target} ") and said.rstrip().endswith(f"+g{commit}")
     labels = json.loads(podman("image", "inspect", "-f", "{{json .Labels}}", images[target]).stdout)
-    assert labels["org.opencontainers.image.revision"] == commit()
+    assert labels["org.opencontainers.image.revision"] == commit
     assert labels["org.opencontainers.image.title"] == f"backstitch-{target}" and labels["org.opencontainers.image.description"]
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_runs_as_nobody_with_nothing_beside_it(images: dict[str, str], contents: dict[str, dict[str, tarfile.TarInfo]], target: str) -> None:
     assert podman("image", "inspect", "-f", "{{.User}}", images[target]).stdout.strip() == "65532:65532"
-    names = {Path(name).name for name in contents[target]}
+    names = {Path(name).name for name, entry in contents[target].items() if not entry.isdir()}
     assert not names & FOREIGN, names & FOREIGN
     assert [name for name in contents[target] if name.startswith("usr/bin/") and contents[target][name].isfile()] == [f"usr/bin/backstitch-{target}"]
     assert not [name for name, entry in contents[target].items() if entry.isfile() and entry.mode & 0o6000], "setuid"
@@ -104,12 +110,12 @@ def test_lists_what_is_inside(images: dict[str, str], contents: dict[str, dict[s
     assert "etc/ssl/certs/ca-certificates.crt" in contents[target]
 
 
-def test_program_bytes_are_reproducible(images: dict[str, str]) -> None:
+def test_program_bytes_are_reproducible(images: dict[str, str], commit: str) -> None:
     """Built again, in another folder, the programs are the same to the byte."""
     podman("build", "-q", "-f", str(CHECKOUT / "deploy/docker/Containerfile"), "--target", "tools", "-t", "localhost/backstitch-tools",
            "--network", "host", "--build-arg", f"BASE={base_image()}", str(CHECKOUT / "deploy/docker"))
-    source = subprocess.run(["git", "-C", str(CHECKOUT), "archive", "HEAD"], capture_output=True, check=True).stdout
-    script = ("mkdir -p /another/folder && cd /another/folder && tar x && cmake --preset release -DBACKSTITCH_COMMIT=" + commit() +
+    source = subprocess.run(["git", "-C", str(CHECKOUT), "archive", commit], capture_output=True, check=True).stdout
+    script = ("mkdir -p /another/folder && cd /another/folder && tar x && cmake --preset release -DBACKSTITCH_COMMIT=" + commit +
               " >&2 && cmake --build --preset release >&2 && cmake --install build/release --strip --prefix /out >&2"
               " && sha256sum /out/bin/backstitch-ingest /out/bin/backstitch-loader")
     again = podman("run", "--rm", "-i", "--network", "none", "localhost/backstitch-tools", "sh", "-c", script, stdin=source).stdout

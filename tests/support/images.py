@@ -41,6 +41,3 @@ def build_images() -> dict[str, str]:
     assert done.returncode == 0, done.stderr[-4000:]
     return dict(zip(TARGETS, done.stdout.split(), strict=True))
 
-
-def commit() -> str:
-    return subprocess.run(["git", "-C", str(CHECKOUT), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
