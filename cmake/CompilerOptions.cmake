@@ -13,9 +13,12 @@ endif()
 target_compile_definitions(backstitch_options INTERFACE
     _POSIX_C_SOURCE=200809L
     BACKSTITCH_VERSION="${BACKSTITCH_FULL_VERSION}")
-# Programs do not depend on the folder that they were built in.
+# Programs do not depend on the folder that they were built in. The linker compiles too (LTO), and its working folder
+# would be in the debug information, hence in the build id.
+set(own_paths -ffile-prefix-map=${PROJECT_SOURCE_DIR}/= -ffile-prefix-map=${PROJECT_BINARY_DIR}=build)
+target_link_options(backstitch_options INTERFACE ${own_paths})
 target_compile_options(backstitch_options INTERFACE
-    -ffile-prefix-map=${PROJECT_SOURCE_DIR}/= -ffile-prefix-map=${PROJECT_BINARY_DIR}/=
+    ${own_paths}
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wformat=2
     -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wcast-qual -Wundef -Wswitch-enum
     -Wnull-dereference -Wimplicit-fallthrough
