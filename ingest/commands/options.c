@@ -6,6 +6,7 @@
 #include "common/service/process_options.h"
 
 #include <stddef.h>
+#include <string.h>
 #include <unistd.h>
 
 /* A thread waits for its request's acknowledgement, so their number bounds the requests a
@@ -40,7 +41,7 @@ static const struct option options[] = {
       .type = OPTION_TEXT,
       .offset = AT(public_url),
       .value_name = "URL",
-      .help = "the URL that senders use, for what source add prints" },
+      .help = "the URL that senders use; what clients are told by the settings route" },
     { .env = "INGEST_TRUSTED_PROXIES",
       .type = OPTION_TEXT,
       .offset = AT(trusted_proxies),
@@ -114,6 +115,15 @@ const struct option_table ingest_option_table = {
     .count = sizeof options / sizeof options[0],
 };
 
+/* It is put before paths, and clients take it apart: "https://host[:port][/path]". */
+static bool is_base_url(const char *url)
+{
+    const char *host = strncmp(url, "https://", 8) == 0  ? url + 8
+                       : strncmp(url, "http://", 7) == 0 ? url + 7
+                                                         : "";
+    return host[0] != '\0' && host[0] != '/' && strpbrk(host, " \t\"\\?#@<>") == NULL;
+}
+
 void ingest_options_check(const void *config, struct buf *mistakes)
 {
     const struct ingest_options *o = config;
@@ -125,6 +135,13 @@ void ingest_options_check(const void *config, struct buf *mistakes)
                    "letters, "
                    "digits, '.', '_' or '-', for example segment\n",
                    o->topic_prefix);
+    }
+    if (o->public_url != NULL && !is_base_url(o->public_url)) {
+        buf_printf(
+            mistakes,
+            "INGEST_PUBLIC_URL: '%s' is no address of ours: use scheme, host and, "
+            "where needed, port and path, for example https://events.example.org\n",
+            o->public_url);
     }
     if (!proxies_parse(o->trusted_proxies, &proxies, &err)) {
         buf_printf(mistakes, "INGEST_TRUSTED_PROXIES: %s\n", err.text);

@@ -44,6 +44,23 @@ bool http_header(const struct http_exchange *e, const char *name, struct view *o
     return false;
 }
 
+size_t http_headers(const struct http_exchange *e, const char *name, struct view *out,
+                    size_t max)
+{
+    size_t count = 0;
+    for (int i = 0; i < e->info->num_headers; i++) {
+        if (!view_equal_ignore_case(view_cstr(e->info->http_headers[i].name), name)) {
+            continue;
+        }
+        if (count == max) {
+            memmove(out, out + 1, (max - 1) * sizeof *out);
+            count--;
+        }
+        out[count++] = view_trim(view_cstr(e->info->http_headers[i].value));
+    }
+    return count;
+}
+
 static bool is_sane_id(struct view id)
 {
     if (id.len == 0 || id.len >= HTTP_REQUEST_ID_BYTES) {

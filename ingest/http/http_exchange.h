@@ -52,6 +52,11 @@ unsigned http_load(const struct http_exchange *e);
  * ignored; the first of several); false when absent. */
 bool http_header(const struct http_exchange *e, const char *name, struct view *out);
 
+/* The values of all headers of this name, in the order they came; of more than `max` (at
+ * least 1) the last ones. How many there are in `out`. */
+size_t http_headers(const struct http_exchange *e, const char *name, struct view *out,
+                    size_t max);
+
 /* Reads up to `size` body bytes (chunks undone, not inflated), waiting until
  * `deadline_mono_ms` (and up to 250 ms longer); 100 Continue is sent first when the
  * client waits for it. Returns the number of bytes, 0 at the body's true end, -1 with

@@ -1,10 +1,13 @@
 #include "ingest/request/accept.h"
 
+#include "ingest/events/loose_key.h"
 #include "ingest/http/body.h"
+#include "ingest/request/pixel.h"
 #include "ingest/request/proxies.h"
 #include "ingest/request/publish.h"
 #include "ingest/request/request.h"
 #include "ingest/request/sender.h"
+#include "ingest/request/settings.h"
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
@@ -192,6 +195,10 @@ static void accept_unsplittable(struct visit *v, enum reject_reason reason,
     char message[MESSAGE_BYTES];
     describe_body(message, reason, err->text);
     if (v->source == NULL) {
+        v->source = registry_by_write_key(v->snapshot, loose_key_find(body));
+        v->auth = AUTH_KEY;
+    }
+    if (v->source == NULL) {
         visit_fail(v, 400, "invalid_body", message);
     } else if (v->route.is_sdk || sender_judge_webhook(v, body, view_of(NULL, 0))) {
         keep_and_fail(v, body, reason, err->text, 400, message);
@@ -285,7 +292,8 @@ static bool is_refused_at_once(struct visit *v)
         answer_not_durable(v);
         return true;
     }
-    if (v->request->content_length < 0 && !v->request->is_chunked) {
+    bool has_body = v->route.kind != ROUTE_PIXEL;
+    if (has_body && v->request->content_length < 0 && !v->request->is_chunked) {
         visit_fail(v, 411, "length_required",
                    "the body's length is not known: send Content-Length or chunks");
         return true;
@@ -293,18 +301,53 @@ static bool is_refused_at_once(struct visit *v)
     return false;
 }
 
+/* The event out of a pixel's query stands in for a body. */
+static bool decode_pixel(struct visit *v)
+{
+    struct error err;
+    buf_clear(&v->memory->body);
+    bool is_decoded = pixel_decode(v->request->query, &v->memory->body, &err);
+    if (!is_decoded) {
+        visit_fail(v, 400, "invalid_body", err.text);
+    }
+    return is_decoded;
+}
+
 static void accept_request(struct accept *a, struct visit *v)
 {
-    struct view forwarded = { NULL, 0 };
+    struct view forwarded[PROXIES_MAX_LINES];
     credentials_read(v->exchange, v->request, &v->route, &v->credentials);
-    http_header(v->exchange, "X-Forwarded-For", &forwarded);
-    v->sender_ip = proxies_sender(&a->proxies, v->request->peer_ip, &forwarded, 1);
+    size_t lines =
+        http_headers(v->exchange, "X-Forwarded-For", forwarded, PROXIES_MAX_LINES);
+    v->sender_ip = proxies_sender(&a->proxies, v->request->peer_ip, forwarded, lines);
     bool is_found = v->route.is_sdk
                         ? sender_find_sdk(v, view_cstr(v->credentials.write_key), false)
                         : sender_find_webhook(v);
-    if (is_found && !is_refused_at_once(v) && read_body(v)) {
+    if (is_found && !is_refused_at_once(v) &&
+        (v->route.kind == ROUTE_PIXEL ? decode_pixel(v) : read_body(v))) {
         accept_body(v);
     }
+}
+
+/* Where clients of this write key are to send. */
+static void answer_settings(struct visit *v)
+{
+    const char *url = v->setup->options->public_url;
+    struct buf document = { 0 };
+    v->source = registry_by_write_key(v->snapshot, v->route.key);
+    if (v->source == NULL || url == NULL) {
+        visit_fail(v, 404, "not_found",
+                   v->source == NULL
+                       ? "this write key belongs to no source: take it from "
+                         "backstitch-ingest source show"
+                       : "INGEST_PUBLIC_URL is not set: without it ingest cannot tell "
+                         "where clients are to send");
+        return;
+    }
+    v->status = 200;
+    settings_add(url, v->route.key, &document);
+    reply_document(v->exchange, &v->route, buf_view(&document));
+    buf_release(&document);
 }
 
 /* analytics.js' own metrics: accepted, dropped; read whole, so that the connection stays.
@@ -322,7 +365,11 @@ static void answer_by_route(struct accept *a, struct visit *v)
     case ROUTE_WEBHOOK:
     case ROUTE_EVENT:
     case ROUTE_BATCH:
+    case ROUTE_PIXEL:
         accept_request(a, v);
+        return;
+    case ROUTE_SETTINGS:
+        answer_settings(v);
         return;
     case ROUTE_METRICS:
         accept_metrics(v);
@@ -362,7 +409,8 @@ void accept_handle(void *context, struct http_exchange *exchange,
                        .request = request,
                        .memory = http_worker(exchange),
                        .started_us = clock_mono_us() };
-    v.route = route_find(request->method, request->path);
+    v.route =
+        route_find(request->method, route_normalise(request->path, &v.memory->request));
     v.snapshot = registry_acquire(a->setup.registry);
     v.body_ended_ms = clock_mono_ms();
     answer_by_route(a, &v);

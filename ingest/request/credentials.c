@@ -2,6 +2,8 @@
 
 #include "ingest/request/signature.h"
 
+#include "common/base/ascii.h"
+
 #include <openssl/evp.h>
 
 #include <string.h>
@@ -67,41 +69,20 @@ static bool scheme_is(struct view authorization, const char *scheme,
     return true;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    char lower = (char)(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
-/* The byte that "%XX" at the beginning of the text stands for; -1 when there is none. */
-static int escaped_byte(struct view text)
-{
-    if (text.len < 3 || text.data[0] != '%') {
-        return -1;
-    }
-    int high = hex_digit(text.data[1]);
-    int low = hex_digit(text.data[2]);
-    return high < 0 || low < 0 ? -1 : high * 16 + low;
-}
-
 /* Percent-decodes a part of a path or query. */
 static bool take_decoded(char out[CREDENTIALS_MAX_BYTES], struct view encoded)
 {
     unsigned char plain[CREDENTIALS_MAX_BYTES];
     size_t len = 0;
     while (encoded.len > 0 && len < sizeof plain) {
-        int byte = escaped_byte(encoded);
+        int byte = ascii_percent_byte(encoded);
         plain[len++] = (unsigned char)(byte < 0 ? encoded.data[0] : byte);
         encoded = view_skip(encoded, byte < 0 ? 1 : 3);
     }
     return take(out, view_of((const char *)plain, len));
 }
 
-/* The value of a query parameter, as sent; empty when absent. */
-static struct view query_value(struct view query, const char *name)
+struct view credentials_query_value(struct view query, const char *name)
 {
     size_t name_len = strlen(name);
     while (query.len > 0) {
@@ -136,7 +117,7 @@ static void read_write_key(const struct credentials_head *head, struct credentia
     struct view rest;
     if (!scheme_is(head->authorization, "Basic", &rest) ||
         !take_basic(out->write_key, rest)) {
-        take_decoded(out->write_key, query_value(head->query, "writeKey"));
+        take_decoded(out->write_key, credentials_query_value(head->query, "writeKey"));
     }
 }
 

@@ -35,6 +35,9 @@ struct credentials_head {
     struct view path_token, query;
 };
 
+/* The value of a query's parameter, as sent; empty when absent. */
+struct view credentials_query_value(struct view query, const char *name);
+
 /* Reads the credentials out of a head's parts. What is malformed counts as absent. */
 void credentials_parse(const struct credentials_head *head, struct credentials *out);
 

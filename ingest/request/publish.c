@@ -44,13 +44,16 @@ void publishing_begin(const struct visit *v, const struct body_split *split,
     *out = (struct publishing){ .delivery = delivery_new() };
     out->scratch.arena = &v->memory->event;
     out->facts.max_event_bytes = v->setup->options->max_event_bytes;
-    out->facts.has_path_type = v->route.kind == ROUTE_EVENT;
+    out->facts.has_path_type =
+        v->route.kind == ROUTE_EVENT || v->route.kind == ROUTE_PIXEL;
     out->facts.path_type = v->route.type;
     struct record *common = &out->facts.common;
     common->source = view_cstr(v->source->slug);
     common->schema = view_cstr(v->source->schema);
     common->received_at_ms = v->request->received_at_ms;
-    common->via = v->route.is_sdk ? VIA_API : VIA_WEBHOOK;
+    common->via = v->route.kind == ROUTE_PIXEL ? VIA_PIXEL
+                  : v->route.is_sdk            ? VIA_API
+                                               : VIA_WEBHOOK;
     common->auth = v->auth;
     common->request_id = view_cstr(v->request->request_id);
     common->ip = v->sender_ip;

@@ -3,6 +3,9 @@
 #include "common/contract/json_text.h"
 
 #define MAX_REFLECTED_BYTES 1000
+/* Seconds. Every page of a site asks for its settings; a change of them may take this
+ * long to be noticed. */
+#define DOCUMENT_MAX_AGE "300"
 
 static struct view cors_of(const struct route *route)
 {
@@ -10,11 +13,49 @@ static struct view cors_of(const struct route *route)
     return route->is_sdk ? line : view_of(NULL, 0);
 }
 
+/* A GIF of one transparent pixel: the smallest that every browser and mail reader shows
+ * (GIF89a; the picture itself is six bytes). */
+static const unsigned char gif[] = {
+    'G',  'I',  'F',  '8',  '9',  'a',  1, 0, 1, 0, 0x80, 0, 0, /* 1 x 1, two colours: */
+    0,    0,    0,    0xff, 0xff, 0xff,                         /* black and white */
+    0x21, 0xf9, 4,    1,    0,    0,    0, 0,                   /* black is transparent */
+    0x2c, 0,    0,    0,    0,    1,    0, 1, 0, 0, /* the picture, all of it: */
+    2,    2,    0x44, 1,    0,    0x3b,             /* one black pixel */
+};
+
+/* Whatever became of the event, an <img> gets its picture; the status says the rest. */
+static void as_pixel(struct http_reply *reply)
+{
+    reply->content_type = "image/gif";
+    reply->body = view_of((const char *)gif, sizeof gif);
+}
+
+static bool is_pixel(const struct route *route)
+{
+    return route->kind == ROUTE_PIXEL;
+}
+
 void reply_success(struct http_exchange *e, const struct route *route)
 {
     static const struct view body = VIEW_LITERAL("{\"success\":true}");
     struct http_reply reply = { .status = 200, .body = body, .headers = cors_of(route) };
+    if (is_pixel(route)) {
+        as_pixel(&reply);
+    }
     http_reply(e, &reply);
+}
+
+void reply_document(struct http_exchange *e, const struct route *route,
+                    struct view document)
+{
+    struct buf headers = { 0 };
+    buf_add_view(&headers, cors_of(route));
+    buf_add_cstr(&headers, "Cache-Control: public, max-age=" DOCUMENT_MAX_AGE "\r\n");
+    struct http_reply reply = { .status = 200,
+                                .body = document,
+                                .headers = buf_view(&headers) };
+    http_reply(e, &reply);
+    buf_release(&headers);
 }
 
 /* ---- failures ---- */
@@ -49,6 +90,9 @@ void reply_failure(struct http_exchange *e, const struct route *route,
                                 .body = buf_view(&body),
                                 .headers = buf_view(&headers),
                                 .must_close = setup->must_close };
+    if (is_pixel(route)) {
+        as_pixel(&reply);
+    }
     http_reply(e, &reply);
     buf_release(&body);
     buf_release(&headers);

@@ -22,8 +22,12 @@ struct reply_setup {
     bool must_close;
 };
 
-/* Sends {"success":true}. */
+/* Sends {"success":true}; a pixel to the pixel's route, as reply_failure does. */
 void reply_success(struct http_exchange *e, const struct route *route);
+
+/* Sends a JSON document that may be kept for some minutes. */
+void reply_document(struct http_exchange *e, const struct route *route,
+                    struct view document);
 
 /* Sends {"success":false,..}; 405 gets the route's Allow. */
 void reply_failure(struct http_exchange *e, const struct route *route,

@@ -1,5 +1,6 @@
 #include "ingest/request/signature.h"
 
+#include "common/base/ascii.h"
 #include "common/base/parse.h"
 
 #include <openssl/crypto.h>
@@ -13,15 +14,6 @@
 
 /* ---- hex ---- */
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    char lower = (char)(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 /* Exactly `size` bytes as hex, in either case. */
 static bool decode_hex(struct view hex, unsigned char *out, size_t size)
 {
@@ -29,8 +21,8 @@ static bool decode_hex(struct view hex, unsigned char *out, size_t size)
         return false;
     }
     for (size_t i = 0; i < size; i++) {
-        int high = hex_digit(hex.data[2 * i]);
-        int low = hex_digit(hex.data[2 * i + 1]);
+        int high = ascii_hex_digit(hex.data[2 * i]);
+        int low = ascii_hex_digit(hex.data[2 * i + 1]);
         if (high < 0 || low < 0) {
             return false;
         }

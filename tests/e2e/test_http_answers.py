@@ -223,8 +223,8 @@ def test_doubtful_framing_is_400_and_closed(lines: list[str], stack: Stack, sour
     assert log.ends() == before
 
 
-@pytest.mark.parametrize("path", ["/v1/track%00", "/v1/tra%63k"])
-def test_an_escaped_path_is_no_route(path: str, stack: Stack, source: Source) -> None:
+@pytest.mark.parametrize("path", ["/v1/track%00", "/v1%2ftrack"])
+def test_what_must_be_escaped_names_no_route(path: str, stack: Stack, source: Source) -> None:
     request = head(source, LENGTH).replace(b"/v1/track", path.encode()) + EVENT
     assert exchange(stack, request).split(b" ")[1] in (b"400", b"404")
 
