@@ -160,3 +160,11 @@ void buf_shrink(struct buf *b, size_t keep_bytes)
         buf_release(b);
     }
 }
+
+void buf_fit(struct buf *b)
+{
+    if (b->capacity > 2 * b->len + 1024) {
+        b->data = mem_resize(b->data, b->len + 1, 1);
+        b->capacity = b->len;
+    }
+}

@@ -61,4 +61,8 @@ const char *buf_cstr(struct buf *b);
  * dropped. */
 void buf_shrink(struct buf *b, size_t keep_bytes);
 
+/* Gives memory back that is far more than the content needs; the content stays, perhaps
+ * elsewhere. */
+void buf_fit(struct buf *b);
+
 #endif

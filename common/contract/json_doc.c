@@ -275,10 +275,9 @@ static enum next after_opening(struct scan *s)
     return !f->is_object || scan_key(s) ? NEXT_VALUE : NEXT_FAULT;
 }
 
-static bool scan_text(struct scan *s)
+static bool scan_value(struct scan *s)
 {
     enum next next = NEXT_VALUE;
-    json_token_skip_space(&s->at);
     while (next == NEXT_VALUE) {
         unsigned before = s->depth;
         if (!scan_value_start(s)) {
@@ -286,7 +285,13 @@ static bool scan_text(struct scan *s)
         }
         next = s->depth > before ? after_opening(s) : after_value(s);
     }
-    if (next == NEXT_FAULT) {
+    return next == NEXT_END;
+}
+
+static bool scan_text(struct scan *s)
+{
+    json_token_skip_space(&s->at);
+    if (!scan_value(s)) {
         return false;
     }
     json_token_skip_space(&s->at);
@@ -296,39 +301,71 @@ static bool scan_text(struct scan *s)
 
 /* ---- the document ---- */
 
-static void clear(struct json_doc *doc)
+static void drop_nodes(struct json_doc *doc, uint32_t above)
 {
-    if (doc->capacity > KEEP_NODES) {
+    if (doc->capacity > above) {
         free(doc->nodes);
         doc->nodes = NULL;
         doc->capacity = 0;
     }
+}
+
+static void clear(struct json_doc *doc)
+{
+    drop_nodes(doc, KEEP_NODES);
     doc->count = 0;
     doc->text = view_of(NULL, 0);
     arena_reset(&doc->keys);
+}
+
+void json_doc_shrink(struct json_doc *doc, uint32_t nodes)
+{
+    clear(doc);
+    drop_nodes(doc, nodes);
+}
+
+static void begin(struct scan *s, struct json_doc *doc, struct view text,
+                  const struct json_limits *limits, struct json_fault *fault)
+{
+    REQUIRE(limits->max_depth <= JSON_MAX_DEPTH);
+    clear(doc);
+    *fault = (struct json_fault){ JSON_OK, 0, "" };
+    s->at.start = (const unsigned char *)(text.data == NULL ? "" : text.data);
+    s->at.p = s->at.start;
+    s->at.end = s->at.start + text.len;
+    s->doc = doc;
+    s->limits = limits;
+    s->at.fault = fault;
+    s->keys = 0;
+    s->depth = 0;
+    s->key = view_of(NULL, 0);
 }
 
 bool json_doc_scan(struct json_doc *doc, struct view text,
                    const struct json_limits *limits, struct json_fault *fault)
 {
     struct scan s;
-    REQUIRE(limits->max_depth <= JSON_MAX_DEPTH);
-    clear(doc);
-    *fault = (struct json_fault){ JSON_OK, 0, "" };
-    s.at.start = (const unsigned char *)(text.data == NULL ? "" : text.data);
-    s.at.p = s.at.start;
-    s.at.end = s.at.start + text.len;
-    s.doc = doc;
-    s.limits = limits;
-    s.at.fault = fault;
-    s.keys = 0;
-    s.depth = 0;
-    s.key = view_of(NULL, 0);
+    begin(&s, doc, text, limits, fault);
     if (!scan_text(&s)) {
         doc->count = 0;
         return false;
     }
     doc->text = text;
+    return true;
+}
+
+bool json_doc_scan_value(struct json_doc *doc, struct view text,
+                         const struct json_limits *limits, size_t *out_len,
+                         struct json_fault *fault)
+{
+    struct scan s;
+    begin(&s, doc, text, limits, fault);
+    if (!scan_value(&s)) {
+        doc->count = 0;
+        return false;
+    }
+    *out_len = (size_t)(s.at.p - s.at.start);
+    doc->text = view_of(text.data, *out_len);
     return true;
 }
 

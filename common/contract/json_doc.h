@@ -96,6 +96,16 @@ void json_doc_release(struct json_doc *doc);
 bool json_doc_scan(struct json_doc *doc, struct view text,
                    const struct json_limits *limits, struct json_fault *fault);
 
+/* The same of the one value that `text` begins with, whatever follows it; *out_len is its
+ * length. For walking over a text value by value. */
+bool json_doc_scan_value(struct json_doc *doc, struct view text,
+                         const struct json_limits *limits, size_t *out_len,
+                         struct json_fault *fault);
+
+/* Gives memory back so that at most `nodes` nodes are kept for the next scan; the
+ * document is empty afterwards. */
+void json_doc_shrink(struct json_doc *doc, uint32_t nodes);
+
 /* The member `key` of object node `parent` that is in force (the last of equal keys), or
  * NULL. */
 const struct json_node *json_doc_member(const struct json_doc *doc,

@@ -1,5 +1,9 @@
 #include "common/contract/reject_reason.h"
 
+#include <openssl/sha.h>
+
+#include <stdio.h>
+
 static const char *const texts[] = {
     [REJECT_NOT_JSON] = "not json",
     [REJECT_NOT_AN_OBJECT] = "not an object",
@@ -47,4 +51,18 @@ enum reject_reason reject_reason_of_fault(enum json_fault_kind fault)
         break;
     }
     return REJECT_NOT_JSON;
+}
+
+void reject_reason_describe_cut(const char *detail, struct view value,
+                                char out[REJECT_DETAIL_BYTES])
+{
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+    char hex[2 * SHA256_DIGEST_LENGTH + 1];
+    SHA256((const unsigned char *)value.data, value.len, digest);
+    for (size_t i = 0; i < sizeof digest; i++) {
+        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    }
+    /* The digest must not be what a long detail pushes out. */
+    snprintf(out, REJECT_DETAIL_BYTES, "%.200s%s%zu bytes, sha256 %s", detail,
+             detail[0] == '\0' ? "" : "; ", value.len, hex);
 }

@@ -30,6 +30,14 @@ enum reject_reason {
 /* What was over a size limit is kept cut to this (mapping.md, section 5). */
 #define REJECT_KEPT_BYTES 65536
 
+/* Room for the detail behind a reason. */
+#define REJECT_DETAIL_BYTES 320
+
+/* Writes what a value is that is about to be cut: "<detail>; 1048600 bytes, sha256 ..".
+ */
+void reject_reason_describe_cut(const char *detail, struct view value,
+                                char out[REJECT_DETAIL_BYTES]);
+
 /* "not json", .., "refused by database", "constraint". */
 const char *reject_reason_text(enum reject_reason reason);
 

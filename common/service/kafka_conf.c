@@ -32,12 +32,14 @@ static const struct property producer_properties[] = {
     { "enable.idempotence", "true" },
     { "acks", "all" },
     { "compression.codec", "lz4" },
-    { "partitioner",
-      "murmur2_random" }, /* as the Java client: other producers agree on partitions */
-    { "linger.ms", "2" },
+    /* A group of records lasts as long (ingest/durable/kafka_groups.h): the next group's
+     * first record wakes the broker's thread, which then finds the last one due. */
+    { "linger.ms", "1" },
+    /* A partition that waits for an acknowledgement must not have more to send: 2.0.2
+     * would poll without pause (performance.md, section 10). */
+    { "max.in.flight", "2" },
     { "message.timeout.ms", "120000" },
     { "batch.size", "1000000" },
-    { "message.max.bytes", "1310720" }, /* an event of 1 MiB with its headers, and room */
     /* ingest's own budget of bytes in flight (256 MiB by default) ends first. */
     { "queue.buffering.max.messages", "1000000" },
     { "queue.buffering.max.kbytes", "1048576" },
@@ -99,11 +101,12 @@ static const struct {
     { "log.queue", "log lines go to stderr" },
     { "max.in.flight", "idempotence limits it" },
     { "max.in.flight.requests.per.connection", "idempotence limits it" },
+    { "message.max.bytes", "it follows INGEST_MAX_EVENT_BYTES" },
     { "message.send.max.retries", "idempotence decides on retries" },
     { "metadata.broker.list", "use KAFKA_BROKERS" },
     { "offset.store.method", "positions are kept in PostgreSQL" },
     { "partition.assignment.strategy", "all loaders must use the same" },
-    { "partitioner", "all records of a key share a partition" },
+    { "partitioner", "records are sent in groups, whatever their key" },
     { "request.required.acks",
       "events are acknowledged only when all replicas have them" },
     { "retries", "idempotence decides on retries" },
@@ -259,6 +262,7 @@ bool kafka_conf_new(const struct kafka_conf_settings *settings,
                     struct rd_kafka_conf_s **out, struct error *err)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    char number[24];
     rd_kafka_conf_set_log_cb(conf, on_log);
     set_own(conf, "bootstrap.servers", settings->brokers);
     set_client_id(conf, settings->client_id);
@@ -266,6 +270,11 @@ bool kafka_conf_new(const struct kafka_conf_settings *settings,
     switch (settings->role) {
     case KAFKA_PRODUCER:
         set_table(conf, producer_properties, COUNT(producer_properties));
+        if (settings->message_max_bytes > 0) {
+            snprintf(number, sizeof number, "%llu",
+                     (unsigned long long)settings->message_max_bytes);
+            set_own(conf, "message.max.bytes", number);
+        }
         break;
     case KAFKA_CONSUMER:
         set_table(conf, consumer_properties, COUNT(consumer_properties));

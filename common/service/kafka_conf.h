@@ -12,6 +12,8 @@
 
 #include "common/base/error.h"
 
+#include <stdint.h>
+
 struct rd_kafka_conf_s;
 
 enum kafka_role { KAFKA_PRODUCER, KAFKA_CONSUMER, KAFKA_ADMIN };
@@ -22,6 +24,8 @@ struct kafka_conf_settings {
     const char *config_file; /* NULL or empty: none */
     const char *client_id;   /* NULL: "backstitch", host, process id */
     const char *group;       /* consumers */
+    uint64_t
+        message_max_bytes; /* producers: the largest record; 0: librdkafka's default */
 };
 
 /* A configuration for the role: guarded values, then the file's. INVALID names every

@@ -73,9 +73,9 @@ static void test_the_producer_keeps_what_it_acknowledges(void **state)
     (void)state;
     static const struct expected_property expected[] = {
         { "enable.idempotence", "true" },   { "acks", "-1" },
-        { "compression.codec", "lz4" },     { "linger.ms", "2" },
-        { "message.timeout.ms", "120000" }, { "partitioner", "murmur2_random" },
-        { "batch.size", "1000000" },        { "message.max.bytes", "1310720" },
+        { "compression.codec", "lz4" },     { "linger.ms", "1" },
+        { "message.timeout.ms", "120000" }, { "max.in.flight", "2" },
+        { "batch.size", "1000000" },
     };
     CHECK(KAFKA_PRODUCER, expected);
 }
@@ -215,6 +215,7 @@ static void test_no_guarded_property_can_be_set(void **state)
         "max.in.flight.requests.per.connection",
         "transactional.id",
         "partitioner",
+        "message.max.bytes",
         "delivery.report.only.error",
         "enable.gapless.guarantee",
         "allow.auto.create.topics",
