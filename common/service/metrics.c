@@ -8,6 +8,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@ struct metric_series {
     char *labels; /* name="value",.. as in the exposition */
     struct metric_series *next_in_bucket;
     size_t bound_count;
+    _Atomic bool is_hidden;
     _Atomic double value;           /* histograms: the sum */
     _Atomic uint64_t *observations; /* histograms: per bucket, not cumulated; the last is
                                        above all bounds */
@@ -250,6 +252,13 @@ void metric_set(struct metric_series *s, double value)
 {
     REQUIRE(s->desc->type == METRIC_GAUGE);
     atomic_store_explicit(&s->value, value, memory_order_relaxed);
+    atomic_store_explicit(&s->is_hidden, false, memory_order_relaxed);
+}
+
+void metric_hide(struct metric_series *s)
+{
+    REQUIRE(s->desc->type == METRIC_GAUGE);
+    atomic_store_explicit(&s->is_hidden, true, memory_order_relaxed);
 }
 
 void metric_observe(struct metric_series *s, double value)
@@ -337,7 +346,8 @@ static void add_family(struct buf *out, const struct metric_desc *desc,
     for (size_t i = 0; i < f->count; i++) {
         if (desc->type == METRIC_HISTOGRAM) {
             add_histogram(out, f->series[i]);
-        } else {
+        } else if (!atomic_load_explicit(&f->series[i]->is_hidden,
+                                         memory_order_relaxed)) {
             add_line(out, f->series[i], "", metric_value(f->series[i]));
         }
     }

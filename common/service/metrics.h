@@ -51,6 +51,10 @@ void metric_add(struct metric_series *s, double amount);
 /* Gauges only. */
 void metric_set(struct metric_series *s, double value);
 
+/* Gauges only: it is written no more until it is set again. For what is gone (a partition
+ * that another has now): its last value would be taken for the present one. */
+void metric_hide(struct metric_series *s);
+
 /* Histograms only. */
 void metric_observe(struct metric_series *s, double value);
 

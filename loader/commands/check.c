@@ -41,7 +41,7 @@ static void check_kafka(const struct loader_options *o, struct findings *f)
 static void check_postgres(const struct loader_options *o, const char *schema,
                            struct findings *f)
 {
-    struct connection connection = { NULL };
+    struct connection connection = { .pg = NULL };
     struct check c = { .connection = &connection, .options = o, .findings = f };
     struct error err;
     if (!connection_open(&connection, o->database_url, &err) ||

@@ -3,6 +3,7 @@
 #include "loader/commands/options.h"
 #include "loader/consume/consumer.h"
 #include "loader/consume/kafka_stream.h"
+#include "loader/load/writer_thread.h"
 #include "loader/postgres/postgres_sink.h"
 #include "loader/postgres/server_check.h"
 
@@ -29,11 +30,11 @@ struct loader {
     struct loader_metrics *metrics;
     struct admin *admin;
     struct catalogue *catalogue;
-    struct mapper *intake_mapper, *writer_mapper;
+    struct mapper *mapper;
     struct stream stream;
     struct sink sink;
-    struct pipeline pipeline;
-    struct writer *writer;
+    struct pipeline *pipeline;
+    struct writer writer;
 };
 
 static const char *const *constant(char *const *list)
@@ -70,11 +71,10 @@ static void build_mapping(struct loader *l)
                                        .integration_names =
                                            constant(l->integration_names) };
     l->catalogue = catalogue_new();
-    l->intake_mapper = mapper_new(&mapping);
-    l->writer_mapper = mapper_new(&mapping);
+    l->mapper = mapper_new(&mapping);
 }
 
-static void open_sink(struct loader *l)
+static bool open_sink(struct loader *l, struct error *err)
 {
     struct postgres_sink_setup setup = {
         .database_url = l->options->database_url,
@@ -85,26 +85,40 @@ static void open_sink(struct loader *l)
         .new_columns_per_hour = l->options->new_columns_per_hour,
         .grant_select = constant(l->grant_select),
     };
-    postgres_sink_open(&setup, &l->sink);
+    return postgres_sink_open(&setup, &l->sink, err);
 }
 
-static struct batch_context batch_context_of(struct loader *l, struct mapper *mapper)
+static struct batch_context batch_context_of(struct loader *l)
 {
     struct batch_context context = { .catalogue = l->catalogue,
-                                     .mapper = mapper,
+                                     .mapper = l->mapper,
                                      .max_columns = l->options->max_columns,
                                      .is_frozen =
                                          l->options->schema_mode == SCHEMA_FROZEN };
     return context;
 }
 
-static bool open_stream(struct loader *l, struct error *err)
+static struct kafka_stream_setup stream_setup_of(const struct loader *l, bool is_member)
 {
     struct kafka_stream_setup setup = { .brokers = l->options->kafka_brokers,
                                         .config_file = l->options->kafka_config_file,
                                         .group = l->options->group,
-                                        .topic_prefix = l->options->topic_prefix };
+                                        .topic_prefix = l->options->topic_prefix,
+                                        .is_member = is_member };
+    return setup;
+}
+
+static bool open_stream(struct loader *l, struct error *err)
+{
+    struct kafka_stream_setup setup = stream_setup_of(l, true);
     return kafka_stream_open(&setup, &l->stream, err);
+}
+
+/* For what waited for a table: beside the group. */
+static bool open_again(void *context, struct stream *out, struct error *err)
+{
+    struct kafka_stream_setup setup = stream_setup_of(context, false);
+    return kafka_stream_open(&setup, out, err);
 }
 
 static bool start_admin(struct loader *l, struct error *err)
@@ -119,7 +133,7 @@ static bool start_admin(struct loader *l, struct error *err)
  * away we wait for it, and the first connection asks the same. */
 static bool is_server_fit(struct loader *l, struct error *err)
 {
-    struct connection c = { NULL };
+    struct connection c = { .pg = NULL };
     struct error away;
     if (!connection_open(&c, l->options->database_url, &away)) {
         return true;
@@ -140,29 +154,29 @@ static bool build(struct loader *l, struct error *err)
     }
     l->metrics = loader_metrics_new();
     build_mapping(l);
-    open_sink(l);
-    if (!start_admin(l, err) || !open_stream(l, err)) {
+    if (!open_sink(l, err) || !start_admin(l, err) || !open_stream(l, err)) {
         return false;
     }
-    l->pipeline = (struct pipeline){ .sink = &l->sink,
-                                     .stream = &l->stream,
-                                     .context = batch_context_of(l, l->writer_mapper),
-                                     .metrics = l->metrics };
-    backoff_init(&l->pipeline.backoff, BACKOFF_FIRST_MS, BACKOFF_MAX_MS,
-                 (uint64_t)clock_mono_us());
-    return writer_start(&l->pipeline, &l->writer, err);
+    struct pipeline_setup setup = { .sink = &l->sink,
+                                    .metrics = l->metrics,
+                                    .backoff_first_ms = BACKOFF_FIRST_MS,
+                                    .backoff_max_ms = BACKOFF_MAX_MS,
+                                    .seed = (uint64_t)clock_mono_us() };
+    l->pipeline = pipeline_new(&setup);
+    return writer_thread_start(l->pipeline, &l->sink, &l->writer, err);
 }
 
 static void take_down(struct loader *l)
 {
-    writer_stop(l->writer);
+    struct log_release release = { l->stream.context, l->stream.release };
+    writer_thread_stop(&l->writer, &release);
+    pipeline_free(l->pipeline);
     if (l->stream.close != NULL) {
         l->stream.close(l->stream.context);
     }
     postgres_sink_close(&l->sink);
     admin_stop(l->admin);
-    mapper_free(l->intake_mapper);
-    mapper_free(l->writer_mapper);
+    mapper_free(l->mapper);
     catalogue_free(l->catalogue);
     loader_metrics_free(l->metrics);
     loader_options_free_list(l->ignore_paths);
@@ -172,22 +186,26 @@ static void take_down(struct loader *l)
     loader_options_free_list(l->accept_new_log);
 }
 
-static enum intake_end load(struct loader *l)
+static enum consumer_end load(struct loader *l)
 {
     const struct loader_options *o = l->options;
-    struct intake_setup setup = {
+    struct consumer_setup setup = {
         .stream = &l->stream,
-        .pipeline = &l->pipeline,
-        .writer = l->writer,
-        .context = batch_context_of(l, l->intake_mapper),
+        .writer = &l->writer,
+        .context = batch_context_of(l),
         .limits = { .batch_rows = o->batch_rows,
                     .batch_bytes = o->batch_bytes,
                     .batch_age_ms = o->batch_age_ms },
         .accept_gap = constant(l->accept_gap),
         .accept_new_log = constant(l->accept_new_log),
         .metrics = l->metrics,
+        .open_again = open_again,
+        .open_context = l,
     };
-    return intake_run(&setup);
+    struct consumer *consumer = consumer_new(&setup);
+    while (!shutdown_is_requested() && consumer_turn(consumer)) {
+    }
+    return consumer_finish(consumer);
 }
 
 int command_run(const struct command_call *call)
@@ -207,13 +225,13 @@ int command_run(const struct command_call *call)
              log_text("group", l.options->group),
              log_text("admin", l.options->admin_listen));
     switch (load(&l)) {
-    case INTAKE_STOPPED:
+    case CONSUMER_STOPPED:
         code = EXIT_DONE;
         break;
-    case INTAKE_WORK_LEFT:
+    case CONSUMER_WORK_LEFT:
         code = EXIT_WORK_LEFT;
         break;
-    case INTAKE_FAILED:
+    case CONSUMER_FAILED:
         code = EXIT_FAILED;
         break;
     }

@@ -152,7 +152,7 @@ int command_status(const struct command_call *call)
 {
     const struct loader_options *o = call->config;
     struct log_bounds log = { .count = 0 };
-    struct connection c = { NULL };
+    struct connection c = { .pg = NULL };
     struct pg_result *positions = NULL;
     struct error err;
     bool done = read_log(o, &log, &err) && open_database(o, &c, &err) &&

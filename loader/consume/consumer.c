@@ -2,14 +2,12 @@
 
 #include "loader/consume/assignment.h"
 
-#include "common/base/clock.h"
 #include "common/base/mem.h"
-#include "common/service/shutdown.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-#define POLL_IDLE_MS 100  /* nothing to do: how long a signal or a result may wait */
+#define POLL_IDLE_MS 100 /* nothing to do: how long a signal or a result may wait */
+#define POLL_AT_ONCE 32
 #define POLL_BUSY_MS 5    /* something is under way at the writer */
 #define ASK_AGAIN_MS 1000 /* after Kafka did not answer */
 #define FENCED_AGAIN_MS 200
@@ -19,60 +17,69 @@
 #define STOP_WAIT_MS 15000
 #define LOOK_EVERY_MS 5000 /* at the lag, and at Kafka while it is away */
 
-struct intake {
-    const struct intake_setup *setup;
+struct consumer {
+    struct consumer_setup setup;
     const struct stream *stream;
+    const struct writer *writer;
     struct assignment assignment;
-    struct batch *filling;
+    struct batches batches;
     bool is_paused;
     bool has_failed;
-    struct batch *spent;        /* loaded, to be freed when the next one is under way */
     int64_t full_since_mono_ms; /* 0: the batch is not full */
-    int64_t idle_since_mono_us; /* of the writer: while there was more to load; 0: no */
     int64_t look_at_mono_ms;
 };
 
-static void resume_fetching(struct intake *in)
+static int64_t now_of(const struct consumer *c)
 {
-    if (in->is_paused) {
-        in->stream->resume(in->stream->context);
-        in->is_paused = false;
+    return c->stream->mono_ms(c->stream->context);
+}
+
+static bool writer_is_idle(const struct consumer *c)
+{
+    return c->writer->is_idle(c->writer->context);
+}
+
+static void resume_fetching(struct consumer *c)
+{
+    c->full_since_mono_ms = 0;
+    if (c->is_paused) {
+        c->stream->resume(c->stream->context);
+        c->is_paused = false;
     }
 }
 
-static void free_spent(struct intake *in)
+static void drop_unloaded(struct consumer *c)
 {
-    batch_free(in->spent, in->stream);
-    in->spent = NULL;
-}
-
-static void drop_filling(struct intake *in)
-{
-    batch_free(in->filling, in->stream);
-    in->filling = batch_new();
-    in->full_since_mono_ms = 0;
-    resume_fetching(in);
+    batches_drop(&c->batches);
+    resume_fetching(c);
 }
 
 /* What is not loaded is dropped, and every partition begins again where the database
  * says. */
-static void begin_again(struct intake *in, int64_t wait_ms)
+static void begin_again(struct consumer *c, int64_t wait_ms)
 {
-    in->idle_since_mono_us = 0;
-    drop_filling(in);
-    assignment_begin_again(&in->assignment, wait_ms);
+    drop_unloaded(c);
+    assignment_begin_again(&c->assignment, wait_ms);
 }
 
-/* ---- results of loading ---- */
+/* ---- results ---- */
 
-static void commit_loaded(struct intake *in, const struct pipeline_result *r, bool wait)
+/* The database holds the position; the group's copy is for tools and follows with the
+ * next commit. */
+static void commit_failed(struct consumer *c, const struct error *err)
+{
+    log_failure(LOG_WARN, "kafka_commit_failed", err);
+    loader_metrics_commit_failed(c->setup.metrics);
+}
+
+static void commit_loaded(struct consumer *c, const struct task_result *r, bool wait)
 {
     size_t count = 0;
     struct stream_partition *list = mem_calloc(r->loaded_count, sizeof *list);
     for (size_t i = 0; i < r->loaded_count; i++) {
         const struct sink_interval *v = &r->loaded[i];
         struct partition *p =
-            partitions_find(&in->assignment.partitions, v->topic, v->partition);
+            partitions_find(&c->assignment.partitions, v->topic, v->partition);
         if (p != NULL) { /* still ours */
             p->loaded = v->to;
             list[count++] = (struct stream_partition){ .topic = v->topic,
@@ -81,99 +88,79 @@ static void commit_loaded(struct intake *in, const struct pipeline_result *r, bo
         }
     }
     struct error err;
-    if (count > 0 && !in->stream->commit(in->stream->context, list, count, wait, &err)) {
-        /* The database holds the position; the group's copy is for tools and follows with
-         * the next commit. */
-        log_failure(LOG_DEBUG, "kafka_commit_failed", &err);
+    if (count > 0 && !c->stream->commit(c->stream->context, list, count, wait, &err)) {
+        commit_failed(c, &err);
     }
     free(list);
 }
 
-/* Is there more to load than what the writer has had, as far as the last fetch saw? */
-static bool has_more(const struct intake *in)
+/* Is there more in the log than what was taken, as far as the last fetch saw? */
+static bool log_has_more(const struct consumer *c)
 {
-    bool has = !batch_is_empty(in->filling);
-    for (size_t i = 0; !has && i < in->assignment.partitions.count; i++) {
-        const struct partition *p = &in->assignment.partitions.list[i];
+    bool has = false;
+    for (size_t i = 0; !has && i < c->assignment.partitions.count; i++) {
+        const struct partition *p = &c->assignment.partitions.list[i];
         has = p->state == PARTITION_RUNNING &&
-              in->stream->log_end(in->stream->context, p->topic, p->partition) > p->next;
+              c->stream->log_end(c->stream->context, p->topic, p->partition) > p->next;
     }
     return has;
 }
 
-static void batch_ended(struct intake *in, struct writer_result *r, bool wait)
+/* An answer that was asked for by the assignment, about positions and ranges. */
+static void answered(struct consumer *c, struct task_result *r)
 {
-    free_spent(in);
-    in->spent = r->batch;
-    in->idle_since_mono_us = has_more(in) ? r->ended_at_mono_us : 0;
-    commit_loaded(in, &r->loaded, wait);
-    if (r->outcome == PIPELINE_STOPPED) {
-        assignment_stop(&in->assignment, r->loaded.stopped_topic,
-                        r->loaded.stopped_partition, r->loaded.reason);
+    if (assignment_answered(&c->assignment, r)) {
+        held_reader_set_ranges(&c->batches.held, r->ranges, r->range_count,
+                               &c->assignment.partitions);
     }
-    bool has_reconnected =
-        in->assignment.connections != atomic_load(&in->setup->pipeline->connections);
-    if (r->outcome != PIPELINE_DONE || has_reconnected) {
-        begin_again(in, r->outcome == PIPELINE_FENCED ? FENCED_AGAIN_MS : 0);
+    free(r->task.positions);
+    free(r->task.moves);
+}
+
+/* What puts positions in doubt. A new connection does: the database may be an older copy
+ * now, and a partition without traffic would not notice. */
+static void follow(struct consumer *c, const struct task_result *r)
+{
+    bool is_new_connection =
+        r->task.kind != TASK_READ_POSITIONS && r->connection != c->assignment.connection;
+    bool is_torn = r->task.kind == TASK_LOAD && r->outcome == TASK_GIVEN_UP;
+    if (r->outcome == TASK_IMPOSSIBLE) {
+        log_failure(LOG_ERROR, "database_refused", &r->error);
+        c->has_failed = true;
+    } else if (r->task.kind == TASK_LOAD && r->outcome == TASK_FENCED) {
+        begin_again(c, FENCED_AGAIN_MS);
+    } else if (is_torn || is_new_connection) {
+        begin_again(c, 0);
     }
-    pipeline_result_release(&r->loaded);
 }
 
 /* Takes the writer's result, if there is one within the time. */
-static bool take_result(struct intake *in, uint64_t timeout_ms, bool wait_for_commit)
+static bool take_result(struct consumer *c, uint64_t timeout_ms, bool wait_for_commit)
 {
-    struct writer_result r;
-    if (!writer_take(in->setup->writer, timeout_ms, &r)) {
+    struct task_result r;
+    if (!c->writer->take(c->writer->context, timeout_ms, &r)) {
         return false;
     }
-    if (in->assignment.is_asking) {
-        assignment_found(&in->assignment, &r);
-        free(r.positions);
-    } else {
-        batch_ended(in, &r, wait_for_commit);
+    commit_loaded(c, &r, wait_for_commit);
+    batches_take_result(&c->batches, &r, log_has_more(c));
+    if (r.task.kind == TASK_READ_POSITIONS || r.task.kind == TASK_MOVE_POSITIONS) {
+        answered(c, &r);
     }
+    follow(c, &r);
+    task_result_release(&r);
     return true;
 }
 
-/* ---- batches ---- */
+/* ---- records ---- */
 
-static bool is_full(const struct intake *in)
-{
-    return in->filling->record_count >= in->setup->limits.batch_rows ||
-           in->filling->bytes >= in->setup->limits.batch_bytes;
-}
-
-static int64_t age_left_ms(const struct intake *in)
-{
-    int64_t due = in->filling->first_at_mono_ms + (int64_t)in->setup->limits.batch_age_ms;
-    return due - clock_mono_ms();
-}
-
-static void hand_over(struct intake *in)
-{
-    if (batch_is_empty(in->filling) || !writer_is_idle(in->setup->writer) ||
-        (!is_full(in) && age_left_ms(in) > 0)) {
-        return;
-    }
-    writer_load(in->setup->writer, in->filling);
-    if (in->idle_since_mono_us != 0) {
-        loader_metrics_writer_idle(in->setup->metrics,
-                                   clock_mono_us() - in->idle_since_mono_us);
-        in->idle_since_mono_us = 0;
-    }
-    in->filling = batch_new();
-    in->full_since_mono_ms = 0;
-    resume_fetching(in);
-}
-
-static void take_record(struct intake *in, const struct stream_record *record)
+static void take_record(struct consumer *c, const struct log_record *record)
 {
     struct partition *p =
-        partitions_find(&in->assignment.partitions, record->topic, record->partition);
+        partitions_find(&c->assignment.partitions, record->topic, record->partition);
     switch (p == NULL ? PARTITION_SKIP : partition_judge(p, record->offset)) {
     case PARTITION_TAKE:
-        loader_metrics_record(in->setup->metrics, &record->record);
-        batch_add(in->filling, &in->setup->context, record, p->next);
+        loader_metrics_record(c->setup.metrics, &record->record);
+        batches_add(&c->batches, record, p->next);
         p->next = record->offset + 1;
         return;
     case PARTITION_SKIP:
@@ -182,187 +169,225 @@ static void take_record(struct intake *in, const struct stream_record *record)
         log_warn("offset_not_expected", log_text("topic", record->topic),
                  log_int("partition", record->partition),
                  log_int("offset", record->offset), log_int("expected", p->next));
-        begin_again(in, 0);
+        begin_again(c, 0);
         break;
     }
-    in->stream->release(in->stream->context, record->message);
+    c->stream->release(c->stream->context, record->message);
 }
 
 /* ---- the assignment ---- */
 
-static void assigned(struct intake *in, const struct stream_poll *poll)
+static void assigned(struct consumer *c, const struct stream_poll *poll)
 {
-    log_outage_end(&in->assignment.kafka_outage, "kafka");
+    log_outage_end(&c->assignment.kafka_outage, "kafka");
     log_info("partitions_assigned", log_uint("count", poll->partition_count));
-    loader_metrics_rebalance(in->setup->metrics);
-    drop_filling(in);
-    assignment_begin(&in->assignment, poll);
+    loader_metrics_rebalance(c->setup.metrics);
+    drop_unloaded(c);
+    assignment_begin(&c->assignment, poll);
 }
 
-/* Lets the batch under way end, unless the database is away: then the partitions are
+/* Lets what is under way end, unless the database is away: then the partitions are
  * released at once, and whoever has them next is protected by advance(). */
-static void end_batch_under_way(struct intake *in, uint64_t timeout_ms)
+static void end_task_under_way(struct consumer *c, uint64_t timeout_ms)
 {
-    if (writer_is_idle(in->setup->writer)) {
+    if (writer_is_idle(c)) {
         return;
     }
-    if (in->assignment.is_asking || atomic_load(&in->setup->pipeline->is_in_trouble)) {
-        writer_give_up(in->setup->writer);
+    if (assignment_is_asking(&c->assignment) ||
+        c->writer->is_in_trouble(c->writer->context)) {
+        c->writer->give_up(c->writer->context);
     }
-    if (!take_result(in, timeout_ms, true)) {
-        writer_give_up(in->setup->writer);
+    if (!take_result(c, timeout_ms, true)) {
+        c->writer->give_up(c->writer->context);
     }
 }
 
-static void revoked(struct intake *in)
+/* What the wait for the batch under way brought back is dropped too: the partitions are
+ * another's from now on. */
+static void revoked(struct consumer *c)
 {
-    log_info("partitions_revoked", log_uint("count", in->assignment.partitions.count));
-    drop_filling(in);
-    end_batch_under_way(in, REVOKE_WAIT_MS);
-    assignment_end(&in->assignment);
-    drop_filling(in); /* taken up by the wait, if anything was */
+    log_info("partitions_revoked", log_uint("count", c->assignment.partitions.count));
+    drop_unloaded(c);
+    end_task_under_way(c, REVOKE_WAIT_MS);
+    assignment_end(&c->assignment);
+    drop_unloaded(c);
+    held_reader_set_ranges(&c->batches.held, NULL, 0, &c->assignment.partitions);
 }
 
 /* ---- the loop ---- */
 
-static void stream_failed(struct intake *in, const struct error *err)
+static void stream_failed(struct consumer *c, const struct error *err)
 {
     if (err->class == ERROR_FATAL) {
         log_failure(LOG_ERROR, "kafka_failed", err);
-        in->has_failed = true;
+        c->has_failed = true;
     } else {
-        log_outage_begin(&in->assignment.kafka_outage, "kafka", err);
+        log_outage_begin(&c->assignment.kafka_outage, "kafka", err);
     }
 }
 
-static int poll_timeout(const struct intake *in)
+static int poll_timeout(const struct consumer *c)
 {
-    if (!batch_is_empty(in->filling)) {
-        int64_t left = age_left_ms(in);
+    if (!batch_is_empty(c->batches.filling)) {
+        int64_t left = batches_age_left_ms(&c->batches);
         return left > POLL_BUSY_MS ? (int)left : POLL_BUSY_MS;
     }
-    bool is_waiting = in->assignment.is_asking || !writer_is_idle(in->setup->writer);
-    return is_waiting ? POLL_BUSY_MS : POLL_IDLE_MS;
+    bool is_busy = !writer_is_idle(c) || c->batches.held.count > 0;
+    return is_busy ? POLL_BUSY_MS : POLL_IDLE_MS;
 }
 
-static void poll_once(struct intake *in, int timeout_ms)
+/* True when a record was taken from the log. */
+static bool poll_once(struct consumer *c, int timeout_ms)
 {
     struct stream_poll poll;
     struct error err;
-    switch (in->stream->poll(in->stream->context, timeout_ms, &poll, &err)) {
+    switch (c->stream->poll(c->stream->context, timeout_ms, &poll, &err)) {
     case STREAM_NOTHING:
         break;
     case STREAM_RECORD:
-        log_outage_end(&in->assignment.kafka_outage, "kafka");
-        take_record(in, &poll.record);
-        break;
+        log_outage_end(&c->assignment.kafka_outage, "kafka");
+        take_record(c, &poll.record);
+        return true;
     case STREAM_ASSIGNED:
-        assigned(in, &poll);
+        assigned(c, &poll);
         break;
     case STREAM_REVOKED:
-        revoked(in);
+        revoked(c);
         break;
     case STREAM_OUT_OF_RANGE:
-        begin_again(in, ASK_AGAIN_MS);
+        begin_again(c, ASK_AGAIN_MS);
+        break;
+    case STREAM_COMMIT_FAILED:
+        commit_failed(c, &err);
         break;
     case STREAM_FAILED:
-        stream_failed(in, &err);
+        stream_failed(c, &err);
         break;
+    }
+    return false;
+}
+
+/* Records that lie ready are taken a few at a time: the rest of a turn costs as much as
+ * one of them. */
+static void poll_some(struct consumer *c)
+{
+    bool goes_on = poll_once(c, poll_timeout(c));
+    for (unsigned i = 1; goes_on && i < POLL_AT_ONCE; i++) {
+        goes_on = !batches_is_full(&c->batches) && poll_once(c, 0);
     }
 }
 
 /* The batch is full and the writer busy: wait for the writer; when it takes long, stop
  * fetching, but go on polling, so that the group does not take us for dead. */
-static void wait_full(struct intake *in)
+static void wait_full(struct consumer *c)
 {
-    int64_t now = clock_mono_ms();
-    if (in->full_since_mono_ms == 0) {
-        in->full_since_mono_ms = now;
+    int64_t now = now_of(c);
+    if (c->full_since_mono_ms == 0) {
+        c->full_since_mono_ms = now;
     }
-    if (!in->is_paused && now - in->full_since_mono_ms > FULL_PAUSE_MS) {
-        in->stream->pause(in->stream->context);
-        in->is_paused = true;
+    if (!c->is_paused && now - c->full_since_mono_ms > FULL_PAUSE_MS) {
+        c->stream->pause(c->stream->context);
+        c->is_paused = true;
     }
-    take_result(in, POLL_BUSY_MS, false);
-    if (in->is_paused) {
-        poll_once(in, POLL_BUSY_MS);
+    take_result(c, POLL_BUSY_MS, false);
+    if (c->is_paused) {
+        poll_once(c, POLL_BUSY_MS);
     }
 }
 
-static void look_around(struct intake *in)
+/* The lag of a partition that stands is told too: what it does not load must be seen. */
+static void look_around(struct consumer *c)
 {
-    int64_t now = clock_mono_ms();
-    if (now < in->look_at_mono_ms) {
+    int64_t now = now_of(c);
+    if (now < c->look_at_mono_ms) {
         return;
     }
-    in->look_at_mono_ms = now + LOOK_EVERY_MS;
-    assignment_probe(&in->assignment);
-    for (size_t i = 0; i < in->assignment.partitions.count; i++) {
-        struct partition *p = &in->assignment.partitions.list[i];
-        int64_t end = in->stream->log_end(in->stream->context, p->topic, p->partition);
+    c->look_at_mono_ms = now + LOOK_EVERY_MS;
+    loader_metrics_oldest(c->setup.metrics, batches_oldest_receipt(&c->batches));
+    assignment_probe(&c->assignment);
+    for (size_t i = 0; i < c->assignment.partitions.count; i++) {
+        struct partition *p = &c->assignment.partitions.list[i];
+        int64_t end = c->stream->log_end(c->stream->context, p->topic, p->partition);
         p->log_end = end > p->log_end ? end : p->log_end;
-        if (p->state == PARTITION_RUNNING) {
-            loader_metrics_lag(in->setup->metrics, p->topic, p->partition,
+        if (p->state != PARTITION_WAITING) {
+            loader_metrics_lag(c->setup.metrics, p->topic, p->partition,
                                p->log_end - p->loaded);
         }
     }
 }
 
-static void turn(struct intake *in)
+bool consumer_turn(struct consumer *c)
 {
-    take_result(in, 0, false);
-    hand_over(in);
-    free_spent(in);
-    if (assignment_has_due_partition(&in->assignment)) {
-        begin_again(in, 0);
+    take_result(c, 0, false);
+    batches_hand_over(&c->batches, c->assignment.cluster_id);
+    batches_free_spent(&c->batches);
+    if (assignment_has_due_partition(&c->assignment)) {
+        begin_again(c, 0);
     }
-    assignment_ask(&in->assignment);
-    look_around(in);
-    if (is_full(in)) {
-        wait_full(in);
+    assignment_ask(&c->assignment);
+    look_around(c);
+    held_reader_read(&c->batches.held, &c->setup.context, now_of(c));
+    if (batches_is_full(&c->batches)) {
+        wait_full(c);
     } else {
-        poll_once(in, poll_timeout(in));
+        resume_fetching(c);
+        poll_some(c);
     }
+    return !c->has_failed;
 }
 
-/* Loads what was taken, if that can be done in time, and leaves the group. */
-static enum intake_end finish(struct intake *in)
-{
-    int64_t deadline = clock_mono_ms() + STOP_WAIT_MS;
-    bool is_clean = true;
-    end_batch_under_way(in, STOP_WAIT_MS);
-    if (!in->has_failed && !batch_is_empty(in->filling) &&
-        writer_is_idle(in->setup->writer) &&
-        !atomic_load(&in->setup->pipeline->is_in_trouble)) {
-        writer_load(in->setup->writer, in->filling);
-        in->filling = batch_new();
-        int64_t left = deadline - clock_mono_ms();
-        is_clean = take_result(in, left > 0 ? (uint64_t)left : 0, true);
-    }
-    is_clean = is_clean && writer_is_idle(in->setup->writer);
-    assignment_end(&in->assignment);
-    batch_free(in->filling, in->stream);
-    free_spent(in);
-    if (in->has_failed) {
-        return INTAKE_FAILED;
-    }
-    return is_clean ? INTAKE_STOPPED : INTAKE_WORK_LEFT;
-}
+/* ---- life ---- */
 
-enum intake_end intake_run(const struct intake_setup *setup)
+struct consumer *consumer_new(const struct consumer_setup *setup)
 {
-    struct intake in = { .setup = setup,
-                         .stream = setup->stream,
-                         .filling = batch_new() };
-    in.assignment.setup =
+    struct consumer *c = mem_calloc(1, sizeof *c);
+    c->setup = *setup;
+    c->stream = setup->stream;
+    c->writer = setup->writer;
+    c->assignment.setup =
         (struct assignment_setup){ .stream = setup->stream,
                                    .writer = setup->writer,
-                                   .pipeline = setup->pipeline,
                                    .accept_gap = setup->accept_gap,
                                    .accept_new_log = setup->accept_new_log,
                                    .metrics = setup->metrics };
-    while (!shutdown_is_requested() && !in.has_failed) {
-        turn(&in);
+    struct batches_setup batches = { .stream = setup->stream,
+                                     .writer = setup->writer,
+                                     .context = setup->context,
+                                     .limits = setup->limits,
+                                     .metrics = setup->metrics };
+    struct held_reader_setup again = { .open = setup->open_again,
+                                       .context = setup->open_context,
+                                       .metrics = setup->metrics,
+                                       .slice_rows = setup->limits.batch_rows,
+                                       .slice_bytes = setup->limits.batch_bytes };
+    batches_init(&c->batches, &batches, &again);
+    return c;
+}
+
+static bool load_the_rest(struct consumer *c)
+{
+    int64_t deadline = now_of(c) + STOP_WAIT_MS;
+    end_task_under_way(c, STOP_WAIT_MS);
+    while (!c->has_failed && writer_is_idle(c) &&
+           !c->writer->is_in_trouble(c->writer->context) &&
+           batches_give_last(&c->batches, c->assignment.cluster_id)) {
+        int64_t left = deadline - now_of(c);
+        if (!take_result(c, left > 0 ? (uint64_t)left : 0, true)) {
+            return false;
+        }
     }
-    return finish(&in);
+    return writer_is_idle(c);
+}
+
+enum consumer_end consumer_finish(struct consumer *c)
+{
+    bool is_clean = load_the_rest(c);
+    bool has_failed = c->has_failed;
+    assignment_end(&c->assignment);
+    batches_close(&c->batches);
+    free(c);
+    if (has_failed) {
+        return CONSUMER_FAILED;
+    }
+    return is_clean ? CONSUMER_STOPPED : CONSUMER_WORK_LEFT;
 }

@@ -3,6 +3,7 @@
 #include "loader/consume/fetch_waker.h"
 #include "loader/consume/log_ends.h"
 
+#include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/service/kafka_conf.h"
 
@@ -30,6 +31,8 @@ struct kafka_stream {
     bool is_closing;
     bool has_error; /* set by the error callback, told by the next poll */
     struct error error;
+    bool has_commit_error; /* the same, of an asynchronous commit */
+    struct error commit_error;
 };
 
 /* ---- topics ---- */
@@ -86,9 +89,9 @@ static void note_assigned(struct kafka_stream *s,
     s->change = CHANGE_ASSIGNED;
 }
 
-/* Runs inside of consumer_poll, on the intake's thread. An assignment is answered with
+/* Runs inside of consumer_poll, on the consumer's thread. An assignment is answered with
  * "nothing yet": `start` assigns for real, once the positions are known. A revoke is
- * answered at the next poll, when the intake has dropped what it had. */
+ * answered at the next poll, when the consumer has dropped what it had. */
 static void on_rebalance(rd_kafka_t *consumer, rd_kafka_resp_err_t code,
                          rd_kafka_topic_partition_list_t *list, void *opaque)
 {
@@ -124,9 +127,25 @@ static void on_error(rd_kafka_t *consumer, int code, const char *reason, void *o
     }
 }
 
+/* Of commits that nobody waits for. A commit without a partition of ours in it, or one
+ * that a rebalance has overtaken, is none. */
+static void on_commit(rd_kafka_t *consumer, rd_kafka_resp_err_t code,
+                      rd_kafka_topic_partition_list_t *list, void *opaque)
+{
+    struct kafka_stream *s = opaque;
+    (void)consumer;
+    for (int i = 0; list != NULL && i < list->cnt; i++) {
+        code = code == RD_KAFKA_RESP_ERR_NO_ERROR ? list->elems[i].err : code;
+    }
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR__NO_OFFSET) {
+        s->has_commit_error = true;
+        kafka_error_set(&s->commit_error, code, "committing offsets to the group");
+    }
+}
+
 /* ---- polling ---- */
 
-static void read_headers(const rd_kafka_message_t *message, struct stream_record *out)
+static void read_headers(const rd_kafka_message_t *message, struct log_record *out)
 {
     struct record_header headers[MAX_HEADERS];
     size_t count = 0;
@@ -152,11 +171,11 @@ static void read_headers(const rd_kafka_message_t *message, struct stream_record
 }
 
 static void read_record(const struct kafka_stream *s, rd_kafka_message_t *message,
-                        struct stream_record *out)
+                        struct log_record *out)
 {
-    *out = (struct stream_record){ .partition = message->partition,
-                                   .offset = message->offset,
-                                   .message = message };
+    *out = (struct log_record){ .partition = message->partition,
+                                .offset = message->offset,
+                                .message = message };
     enum event_type type;
     out->topic = topic_of(s, rd_kafka_topic_name(message->rkt), &type);
     read_headers(message, out);
@@ -214,6 +233,11 @@ static enum stream_event stream_poll(void *context, int timeout_ms,
         return STREAM_RECORD;
     }
     fetch_waker_found_nothing(s->waker);
+    if (s->has_commit_error) {
+        s->has_commit_error = false;
+        *err = s->commit_error;
+        return STREAM_COMMIT_FAILED;
+    }
     if (s->has_error) {
         s->has_error = false;
         *err = s->error;
@@ -318,6 +342,12 @@ static int64_t stream_log_end(void *context, const char *topic, int32_t partitio
     return code == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0 ? high : -1;
 }
 
+static int64_t stream_mono_ms(void *context)
+{
+    (void)context;
+    return clock_mono_ms();
+}
+
 static void stream_release(void *context, void *message)
 {
     (void)context;
@@ -354,12 +384,18 @@ static void stream_close(void *context)
     free(s);
 }
 
-static rd_kafka_resp_err_t subscribe(struct kafka_stream *s, const char *prefix)
+static void name_topics(struct kafka_stream *s, const char *prefix)
+{
+    for (int i = 0; i < EVENT_TYPES; i++) {
+        topic_name_format(prefix, (enum event_type)i, s->topics[i]);
+    }
+}
+
+static rd_kafka_resp_err_t subscribe(struct kafka_stream *s)
 {
     rd_kafka_topic_partition_list_t *list =
         rd_kafka_topic_partition_list_new(EVENT_TYPES);
     for (int i = 0; i < EVENT_TYPES; i++) {
-        topic_name_format(prefix, (enum event_type)i, s->topics[i]);
         rd_kafka_topic_partition_list_add(list, s->topics[i], RD_KAFKA_PARTITION_UA);
     }
     rd_kafka_resp_err_t code = rd_kafka_subscribe(s->consumer, list);
@@ -382,6 +418,7 @@ static rd_kafka_t *new_consumer(const struct kafka_stream_setup *setup,
     rd_kafka_conf_set_opaque(conf, s);
     rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
     rd_kafka_conf_set_error_cb(conf, on_error);
+    rd_kafka_conf_set_offset_commit_cb(conf, on_commit);
     rd_kafka_t *consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
     if (consumer == NULL) {
         rd_kafka_conf_destroy(conf);
@@ -397,12 +434,14 @@ bool kafka_stream_open(const struct kafka_stream_setup *setup, struct stream *ou
                        struct error *err)
 {
     struct kafka_stream *s = mem_calloc(1, sizeof *s);
+    name_topics(s, setup->topic_prefix);
     s->consumer = new_consumer(setup, s, err);
     if (s->consumer == NULL) {
         free(s);
         return false;
     }
-    rd_kafka_resp_err_t code = subscribe(s, setup->topic_prefix);
+    rd_kafka_resp_err_t code =
+        setup->is_member ? subscribe(s) : RD_KAFKA_RESP_ERR_NO_ERROR;
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
         stream_close(s);
         return kafka_error_set(err, code, "subscribing to the topics");
@@ -412,6 +451,7 @@ bool kafka_stream_open(const struct kafka_stream_setup *setup, struct stream *ou
         return false;
     }
     *out = (struct stream){ .context = s,
+                            .mono_ms = stream_mono_ms,
                             .poll = stream_poll,
                             .start = stream_start,
                             .pause = stream_pause,

@@ -16,10 +16,13 @@ struct kafka_stream_setup {
     const char *config_file; /* NULL: none */
     const char *group;
     const char *topic_prefix;
+    /* It takes part in the group and is given partitions. Else: it reads what `start`
+     * says, joins nothing, and never commits. */
+    bool is_member;
 };
 
-/* Joins the group in the background: succeeds with Kafka away. INVALID: the configuration
- * file is refused. `out->close` frees it. */
+/* A member joins the group in the background: succeeds with Kafka away. INVALID: the
+ * configuration file is refused. `out->close` frees it. */
 MUST_CHECK bool kafka_stream_open(const struct kafka_stream_setup *setup,
                                   struct stream *out, struct error *err);
 

@@ -43,3 +43,9 @@ struct position_choice position_choose(const struct position_facts *f)
     }
     return c;
 }
+
+bool position_must_move(const struct position_choice *choice)
+{
+    return choice->verdict == POSITION_FIRST || choice->verdict == POSITION_RESET ||
+           choice->verdict == POSITION_GAP;
+}

@@ -38,6 +38,9 @@ struct position_choice {
     int64_t missing; /* GAP: records left out; BELOW_LOG: records that are gone */
 };
 
+/* True when the database must be told before loading may begin there. */
+bool position_must_move(const struct position_choice *choice);
+
 /* Never fails: a position that cannot be begun at is a verdict too. */
 struct position_choice position_choose(const struct position_facts *facts);
 

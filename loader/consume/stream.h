@@ -1,32 +1,23 @@
-/* stream: the port of the record source: Kafka's consumer (loader/kafka/) or a test's
- * fake.
+/* stream: the port of the record source: Kafka (kafka_stream.h) or a test's fake.
  *
- * One thread (the intake) calls all functions but release. Polling yields one event at a
- * time: a record, a change of the assignment, an error. After ASSIGNED nothing is fetched
- * until `start` says from where: positions are the database's, never the group's.
- * Starting again replaces all positions at once, which is also how a partition is moved
- * or left out: no seek, no pause of single partitions (their faults in librdkafka 2.0.x:
- * reliability.md, 2.1).
+ * Records come from positions that the owner gives: live ones from the database's
+ * positions, those that waited for a table from the held ranges, by a stream of their own
+ * that belongs to no group. One thread (the consumer) calls all functions but release.
+ * Polling yields one event at a time: a record, a change of the assignment, an error.
+ * After ASSIGNED nothing is fetched until `start` says from where: positions are the
+ * database's, never the group's. Starting again replaces all positions at once, which is
+ * also how a partition is moved or left out: no seek, no pause of single partitions
+ * (their faults in librdkafka 2.0.x: reliability.md, 2.1).
  */
 #ifndef LOADER_CONSUME_STREAM_H
 #define LOADER_CONSUME_STREAM_H
 
+#include "loader/load/log_record.h"
+
 #include "common/base/error.h"
-#include "common/contract/record.h"
 
 #include <stddef.h>
 #include <stdint.h>
-
-/* A record as polled. `message` keeps the bytes alive until release. */
-struct stream_record {
-    struct record record;
-    const char *topic; /* lives as long as the stream */
-    int32_t partition;
-    int64_t offset;
-    bool headers_are_valid; /* else `header_fault` says what is wrong */
-    char header_fault[120];
-    void *message;
-};
 
 struct stream_partition {
     const char *topic; /* lives as long as the stream */
@@ -45,18 +36,21 @@ enum stream_event {
     STREAM_ASSIGNED, /* the assignment is now `partitions` */
     STREAM_REVOKED,  /* the assignment is now empty; what is not loaded must be dropped
                         before the next poll */
-    STREAM_OUT_OF_RANGE, /* the position of partitions[0] is outside the log */
-    STREAM_FAILED,       /* *err: RETRY (goes on by itself) or FATAL */
+    STREAM_OUT_OF_RANGE,  /* the position of partitions[0] is outside the log */
+    STREAM_COMMIT_FAILED, /* an asynchronous commit of before: *err */
+    STREAM_FAILED,        /* *err: RETRY (goes on by itself) or FATAL */
 };
 
 struct stream_poll {
-    struct stream_record record;
+    struct log_record record;                  /* its message is to be released */
     const struct stream_partition *partitions; /* valid until the next poll */
     size_t partition_count;
 };
 
 struct stream {
     void *context;
+    /* The clock of the consumer's side: milliseconds that never go back. */
+    int64_t (*mono_ms)(void *context);
     enum stream_event (*poll)(void *context, int timeout_ms, struct stream_poll *out,
                               struct error *err);
     /* Begins (again) with exactly these partitions of the assignment at these offsets;

@@ -1,10 +1,11 @@
 #include "loader/load/batch.h"
 
-#include "common/base/clock.h"
+#include "common/base/buf.h"
 #include "common/base/mem.h"
 #include "common/contract/schema_name.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct batch *batch_new(void)
 {
@@ -13,12 +14,22 @@ struct batch *batch_new(void)
     return b;
 }
 
-/* Forgets what the mapping made; the records stay. */
+struct batch *batch_new_slice(const struct sink_range *range)
+{
+    struct batch *b = batch_new();
+    b->is_slice = true;
+    b->slice = *range;
+    b->slice.to = range->from;
+    return b;
+}
+
+/* Forgets what the mapping made; the records and their marks stay. */
 static void clear_mapping(struct batch *b)
 {
     for (size_t i = 0; i < b->table_count; i++) {
         table_plan_free(b->tables[i].plan);
         free(b->tables[i].rows);
+        free(b->tables[i].records);
     }
     b->table_count = 0;
     b->rejected_count = 0;
@@ -29,16 +40,26 @@ static void clear_mapping(struct batch *b)
     arena_reset(&b->arena);
 }
 
-void batch_free(struct batch *b, const struct stream *stream)
+static void free_marks(struct batch *b)
+{
+    for (size_t i = 0; b->marks != NULL && i < b->record_count; i++) {
+        free(b->marks[i].detail);
+    }
+    free(b->marks);
+}
+
+void batch_free(struct batch *b, const struct log_release *release)
 {
     if (b == NULL) {
         return;
     }
     clear_mapping(b);
+    free_marks(b);
     for (size_t i = 0; i < b->record_count; i++) {
-        stream->release(stream->context, b->records[i].message);
+        release->release(release->context, b->records[i].message);
     }
     free(b->records);
+    free(b->entries);
     free(b->intervals);
     free(b->tables);
     free(b->rejected);
@@ -57,8 +78,9 @@ static void *grow(void *array, size_t count, size_t *capacity, size_t element_si
     return mem_resize(array, *capacity, element_size);
 }
 
-static struct sink_interval *interval_of(struct batch *b,
-                                         const struct stream_record *record)
+/* ---- intervals ---- */
+
+static struct sink_interval *interval_of(struct batch *b, const struct log_record *record)
 {
     for (size_t i = 0; i < b->interval_count; i++) {
         struct sink_interval *v = &b->intervals[i];
@@ -69,7 +91,7 @@ static struct sink_interval *interval_of(struct batch *b,
     return NULL;
 }
 
-static void extend_interval(struct batch *b, const struct stream_record *record,
+static void extend_interval(struct batch *b, const struct log_record *record,
                             int64_t from)
 {
     struct sink_interval *v = interval_of(b, record);
@@ -84,15 +106,17 @@ static void extend_interval(struct batch *b, const struct stream_record *record,
     v->to = record->offset + 1;
 }
 
-static struct batch_table *table_of(struct batch *b, const struct batch_context *context,
-                                    const struct record *record)
+/* ---- mapping ---- */
+
+static uint32_t table_of(struct batch *b, const struct batch_context *context,
+                         const struct record *record)
 {
     struct view name = view_cstr(event_type_name(record->topic));
     for (size_t i = 0; i < b->table_count; i++) {
         const struct table *base = table_plan_base(b->tables[i].plan);
         if (view_equal(table_name(base), name) &&
             view_equal(table_schema(base), record->schema)) {
-            return &b->tables[i];
+            return (uint32_t)i;
         }
     }
     b->tables = grow(b->tables, b->table_count, &b->table_capacity, sizeof *b->tables);
@@ -102,43 +126,63 @@ static struct batch_table *table_of(struct batch *b, const struct batch_context 
     *t = (struct batch_table){ .plan = table_plan_new(base, limit),
                                .source = record->source };
     table_unref(base);
-    return t;
+    return (uint32_t)(b->table_count - 1);
 }
 
-static void add_rejected(struct batch *b, const struct stream_record *record,
-                         const struct map_rejected *rejected)
+static uint32_t add_rejected(struct batch *b, const struct log_record *record,
+                             const struct map_rejected *rejected)
 {
     b->rejected =
         grow(b->rejected, b->rejected_count, &b->rejected_capacity, sizeof *b->rejected);
     struct view schema = record->record.schema;
-    b->rejected[b->rejected_count++] = (struct sink_rejected){
+    b->rejected[b->rejected_count] = (struct sink_rejected){
         .schema = schema_name_is_valid(schema) ? schema : view_of(NULL, 0),
         .rejected = *rejected,
         .topic = record->topic,
         .partition = record->partition,
         .offset = record->offset,
     };
+    return (uint32_t)b->rejected_count++;
 }
 
-static void add_row(struct batch_table *t, const struct row *row)
+static uint32_t add_row(struct batch_table *t, const struct row *row, size_t record)
 {
-    t->rows = grow(t->rows, t->row_count, &t->row_capacity, sizeof *t->rows);
-    t->rows[t->row_count++] = *row;
+    if (t->row_count == t->row_capacity) {
+        t->row_capacity = t->row_capacity == 0 ? 16 : t->row_capacity * 2;
+        t->rows = mem_resize(t->rows, t->row_capacity, sizeof *t->rows);
+        t->records = mem_resize(t->records, t->row_capacity, sizeof *t->records);
+    }
+    t->rows[t->row_count] = *row;
+    t->records[t->row_count] = (uint32_t)record;
+    return (uint32_t)t->row_count++;
 }
 
-static void add_deletion(struct batch *b, const struct record *record,
-                         const struct map_deletion *deletion)
+static uint32_t add_deletion(struct batch *b, const struct record *record,
+                             const struct map_deletion *deletion)
 {
     b->deletions = grow(b->deletions, b->deletion_count, &b->deletion_capacity,
                         sizeof *b->deletions);
-    b->deletions[b->deletion_count++] =
+    b->deletions[b->deletion_count] =
         (struct sink_deletion){ .schema = record->schema, .deletion = *deletion };
+    return (uint32_t)b->deletion_count++;
+}
+
+static void reject(struct batch *b, const struct batch_context *context, size_t at,
+                   enum reject_reason word, struct view detail)
+{
+    const struct log_record *record = &b->records[at];
+    struct map_rejected rejected;
+    map_event_reject(context->mapper, &record->record, word, detail, &b->arena,
+                     &rejected);
+    b->entries[at].outcome = MAP_REJECTED;
+    b->entries[at].at = add_rejected(b, record, &rejected);
 }
 
 /* What ingest writes is always valid; not all who can write to Kafka are ingest. */
 static bool refuse_invalid(struct batch *b, const struct batch_context *context,
-                           const struct stream_record *record)
+                           size_t at)
 {
+    const struct log_record *record = &b->records[at];
     struct view fault = view_cstr(record->header_fault);
     if (record->headers_are_valid) {
         if (schema_name_is_valid(record->record.schema)) {
@@ -146,151 +190,129 @@ static bool refuse_invalid(struct batch *b, const struct batch_context *context,
         }
         fault = view_cstr("the schema header is missing or no schema of ours");
     }
-    struct map_rejected rejected;
-    map_event_reject(context->mapper, &record->record, REJECT_INVALID_RECORD, fault,
-                     &b->arena, &rejected);
-    add_rejected(b, record, &rejected);
+    reject(b, context, at, REJECT_INVALID_RECORD, fault);
     return true;
 }
 
-static void map_one(struct batch *b, const struct batch_context *context,
-                    const struct stream_record *record)
+static void note_receipt(struct batch_table *t, const struct record *r)
 {
-    if (refuse_invalid(b, context, record)) {
+    if (r->received_at_ms > t->last_received_at_ms) {
+        t->last_received_at_ms = r->received_at_ms;
+    }
+}
+
+static void map_one(struct batch *b, const struct batch_context *context, size_t at)
+{
+    struct batch_entry *entry = &b->entries[at];
+    *entry = (struct batch_entry){ .table = BATCH_NO_TABLE };
+    if (refuse_invalid(b, context, at)) {
         return;
     }
-    const struct record *r = &record->record;
-    struct batch_table *t = r->topic < EVENT_DATA_TYPES ? table_of(b, context, r) : NULL;
-    if (t != NULL && r->received_at_ms > t->last_received_at_ms) {
-        t->last_received_at_ms = r->received_at_ms;
+    const struct record *r = &b->records[at].record;
+    int mark = b->marks == NULL ? BATCH_MAP_NORMAL : (int)b->marks[at].how;
+    struct batch_table *t = NULL;
+    if (r->topic < EVENT_DATA_TYPES) {
+        entry->table = table_of(b, context, r);
+        t = &b->tables[entry->table];
+        note_receipt(t, r);
+    }
+    if (mark == BATCH_MAP_REFUSED) {
+        reject(b, context, at, b->marks[at].word, view_cstr(b->marks[at].detail));
+        return;
     }
     struct map_result result;
     map_event(context->mapper, r, t == NULL ? NULL : t->plan,
-              b->is_narrow ? MAP_NARROW : MAP_NORMAL, &b->arena, &result);
+              mark == BATCH_MAP_NARROW ? MAP_NARROW : MAP_NORMAL, &b->arena, &result);
     b->sanitized += result.sanitized;
     b->overflowed += result.overflowed;
     b->demoted += result.demoted;
-    switch (result.outcome) {
-    case MAP_ROW:
+    entry->outcome = result.outcome;
+    if (result.outcome == MAP_ROW) {
         REQUIRE(t != NULL);
-        add_row(t, &result.row);
-        t->bytes += r->value.len;
-        break;
-    case MAP_REJECTED:
-        add_rejected(b, record, &result.rejected);
-        break;
-    case MAP_SUPPRESSED:
-        REQUIRE(t != NULL);
-        t->suppressed_integrations++;
-        break;
-    case MAP_DELETION:
-        add_deletion(b, r, &result.deletion);
-        break;
+        entry->at = add_row(t, &result.row, at);
+    } else if (result.outcome == MAP_REJECTED) {
+        entry->at = add_rejected(b, &b->records[at], &result.rejected);
+    } else if (result.outcome == MAP_DELETION) {
+        entry->at = add_deletion(b, r, &result.deletion);
     }
 }
 
 void batch_add(struct batch *b, const struct batch_context *context,
-               const struct stream_record *record, int64_t from)
+               const struct log_record *record, int64_t from, int64_t now_mono_ms)
 {
+    REQUIRE(b->marks == NULL); /* it was not handed over yet */
     if (b->record_count == 0) {
-        b->first_at_mono_ms = clock_mono_ms();
+        b->first_at_mono_ms = now_mono_ms;
     }
     b->records =
         grow(b->records, b->record_count, &b->record_capacity, sizeof *b->records);
+    b->entries =
+        grow(b->entries, b->record_count, &b->entry_capacity, sizeof *b->entries);
     b->records[b->record_count++] = *record;
     b->bytes += record->record.value.len + record->record.context.len;
-    extend_interval(b, record, from);
-    map_one(b, context, record);
+    if (b->is_slice) {
+        batch_reach(b, record->offset + 1);
+    } else {
+        extend_interval(b, record, from);
+    }
+    map_one(b, context, b->record_count - 1);
 }
 
-void batch_map(struct batch *b, const struct batch_context *context, bool narrow)
+void batch_reach(struct batch *slice, int64_t to)
+{
+    REQUIRE(slice->is_slice);
+    slice->slice.to = to > slice->slice.to ? to : slice->slice.to;
+}
+
+void batch_reach_lost(struct batch *slice, int64_t to)
+{
+    slice->lost += to - slice->slice.to;
+    batch_reach(slice, to);
+}
+
+void batch_map(struct batch *b, const struct batch_context *context)
 {
     clear_mapping(b);
-    b->is_narrow = narrow;
     for (size_t i = 0; i < b->record_count; i++) {
-        map_one(b, context, &b->records[i]);
+        map_one(b, context, i);
     }
 }
 
-/* Where the partition of `record` begins in a batch whose records start with it: the end
- * of the interval that the same partition has in `before`, or the start it had in the
- * whole. */
-static int64_t start_after(struct batch *before, const struct sink_interval *whole,
-                           size_t whole_count, const struct stream_record *record)
+/* ---- marks ---- */
+
+static struct batch_mark *mark_of(struct batch *b, size_t record)
 {
-    const struct sink_interval *v = interval_of(before, record);
-    if (v != NULL) {
-        return v->to;
+    REQUIRE(record < b->record_count);
+    if (b->marks == NULL) {
+        b->marks = mem_calloc(b->record_count, sizeof *b->marks);
     }
-    for (size_t i = 0; i < whole_count; i++) {
-        if (whole[i].partition == record->partition && whole[i].topic == record->topic) {
-            return whole[i].from;
-        }
-    }
-    mem_panic(__FILE__, __LINE__, "a record outside of its batch's intervals");
+    return &b->marks[record];
 }
 
-struct batch *batch_split(struct batch *b, const struct batch_context *context, size_t at)
+static enum reject_reason refusal_word(const char *code)
 {
-    REQUIRE(at > 0 && at < b->record_count);
-    struct batch *rest = batch_new();
-    struct sink_interval *whole = b->intervals;
-    size_t whole_count = b->interval_count;
-    size_t all = b->record_count;
-    b->intervals = NULL;
-    b->interval_count = b->interval_capacity = 0;
-    b->record_count = 0;
-    b->bytes = 0;
-    rest->first_at_mono_ms = b->first_at_mono_ms;
-    clear_mapping(b);
-    struct batch nothing = { 0 };
-    for (size_t i = 0; i < all; i++) {
-        struct stream_record record = b->records[i];
-        struct batch *into = i < at ? b : rest;
-        struct batch *before = i < at ? &nothing : b;
-        batch_add(into, context, &record,
-                  start_after(before, whole, whole_count, &record));
-    }
-    free(whole);
-    return rest;
+    return strncmp(code, "23", 2) == 0 ? REJECT_CONSTRAINT : REJECT_BY_DATABASE;
 }
 
-void batch_reject_only(struct batch *b, const struct batch_context *context,
-                       enum reject_reason word, struct view detail)
+bool batch_mark_refused(struct batch *b, size_t record, const char *code,
+                        const char *text)
 {
-    REQUIRE(b->record_count == 1);
-    clear_mapping(b);
-    struct map_rejected rejected;
-    map_event_reject(context->mapper, &b->records[0].record, word, detail, &b->arena,
-                     &rejected);
-    add_rejected(b, &b->records[0], &rejected);
-}
-
-struct sink_load batch_as_load(const struct batch *b, struct sink_rows *tables)
-{
-    for (size_t i = 0; i < b->table_count; i++) {
-        const struct batch_table *t = &b->tables[i];
-        tables[i] =
-            (struct sink_rows){ .plan = t->plan,
-                                .table = table_plan_settled(t->plan),
-                                .rows = t->rows,
-                                .row_count = t->row_count,
-                                .bytes = t->bytes,
-                                .suppressed_integrations = t->suppressed_integrations,
-                                .source = t->source,
-                                .last_received_at_ms = t->last_received_at_ms };
+    struct batch_mark *m = mark_of(b, record);
+    if (strcmp(code, "54000") == 0 && m->how == BATCH_MAP_NORMAL) {
+        m->how = BATCH_MAP_NARROW;
+        return false;
     }
-    return (struct sink_load){ .intervals = b->intervals,
-                               .interval_count = b->interval_count,
-                               .tables = tables,
-                               .table_count = b->table_count,
-                               .rejected = b->rejected,
-                               .rejected_count = b->rejected_count,
-                               .deletions = b->deletions,
-                               .deletion_count = b->deletion_count };
+    struct buf detail = { 0 };
+    buf_printf(&detail, "%s %s", code, text);
+    free(m->detail);
+    m->how = BATCH_MAP_REFUSED;
+    m->word = refusal_word(code);
+    m->detail = mem_strdup(buf_cstr(&detail));
+    buf_release(&detail);
+    return true;
 }
 
 bool batch_is_empty(const struct batch *b)
 {
-    return b->record_count == 0;
+    return b->record_count == 0 && (!b->is_slice || b->slice.to <= b->slice.from);
 }

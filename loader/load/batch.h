@@ -1,36 +1,68 @@
 /* batch: records that are loaded together, and what the mapping made of them.
  *
- * The intake adds records and maps each at once; the writer loads the batch, or maps it
- * again when a table changed meanwhile. A batch keeps its records until it is released,
- * so mapping again and bisecting need nothing from Kafka. Owned by one thread at a time:
- * handed from intake to writer. Records of one partition are consecutive offsets but for
- * what the log itself leaves out.
+ * The consumer adds records, maps each at once, and hands the batch to the writer, who
+ * loads it and hands it back. When a table turned out to be another than the one that the
+ * batch was mapped for, or the database refused single rows, it comes back unloaded: the
+ * consumer maps it again, against the tables that came with it and with what was found
+ * out about single records (batch_mark). So there is one mapper, on one thread. Owned by
+ * one thread at a time. A batch keeps its records until it is freed: mapping again needs
+ * nothing from Kafka.
+ *
+ * A live batch moves the positions of partitions: records of one partition are
+ * consecutive offsets but for what the log itself leaves out. A slice (batch_new_slice)
+ * is part of a held range, of one table and partition: it moves the start of that range
+ * and no position (architecture.md, section 4, "Held").
  */
 #ifndef LOADER_LOAD_BATCH_H
 #define LOADER_LOAD_BATCH_H
 
-#include "loader/consume/stream.h"
 #include "loader/load/catalogue.h"
+#include "loader/load/log_record.h"
 #include "loader/postgres/sink.h"
+
+#include "common/base/error.h"
+
+/* In place of the number of a table: an event that is for none. */
+#define BATCH_NO_TABLE UINT32_MAX
+
+/* What became of a record. */
+struct batch_entry {
+    enum map_outcome outcome;
+    uint32_t table; /* in `tables`; BATCH_NO_TABLE: delete, rejected at the edge, .. */
+    uint32_t at;    /* among the table's rows, `rejected` or `deletions` */
+};
+
+/* What the database found out about a record, for the next mapping. */
+struct batch_mark {
+    enum { BATCH_MAP_NORMAL, BATCH_MAP_NARROW, BATCH_MAP_REFUSED } how;
+    enum reject_reason word; /* REFUSED */
+    char *detail;
+};
 
 struct batch_table {
     struct table_plan *plan;
     struct row *rows;
+    uint32_t *records; /* rows[i] is of this record; ascending */
     size_t row_count, row_capacity;
-    uint64_t bytes; /* of the rows' events */
-    uint64_t suppressed_integrations;
     struct view source; /* whose events these are */
     int64_t last_received_at_ms;
 };
 
 struct batch {
-    struct stream_record *records;
+    struct log_record *records;
     size_t record_count, record_capacity;
-    uint64_t bytes; /* of values and headers */
+    size_t loaded_count; /* so many of them, from the first on, are committed already */
+    uint64_t bytes;      /* of values and headers */
     int64_t first_at_mono_ms;
     struct sink_interval *intervals;
     size_t interval_count, interval_capacity;
+    bool is_slice;
+    struct sink_range slice;  /* of a slice: what it covers of which held range */
+    int64_t lost;             /* of a slice: so many offsets are no longer in the log */
+    struct batch_mark *marks; /* by record; NULL: none is marked */
     /* What the mapping made of them; emptied and made again by batch_map. */
+    struct batch_entry *entries; /* by record */
+    size_t entry_capacity;
     struct batch_table *tables;
     size_t table_count, table_capacity;
     struct sink_rejected *rejected;
@@ -39,48 +71,48 @@ struct batch {
     size_t deletion_count, deletion_capacity;
     uint64_t sanitized, overflowed, demoted;
     struct arena arena;
-    bool is_narrow; /* mapped with MAP_NARROW: a row was too big for a page */
 };
 
-struct batch_context { /* what adding and mapping need; borrowed, one per intake or writer
-                        */
+struct batch_context { /* what adding and mapping need; the consumer's */
     struct catalogue *catalogue;
-    struct mapper *mapper; /* of the calling thread */
+    struct mapper *mapper;
     size_t max_columns;
     bool is_frozen; /* LOADER_SCHEMA=frozen: no natural columns */
 };
 
-/* An empty batch; free it with batch_free. */
+/* An empty live batch; free it with batch_free. */
 struct batch *batch_new(void);
 
-/* Gives every record back through `stream` and frees the batch. NULL is allowed. */
-void batch_free(struct batch *b, const struct stream *stream);
+/* An empty slice of a held range, from its start; slice.to grows with batch_reach. */
+struct batch *batch_new_slice(const struct sink_range *range);
+
+/* Gives every record back and frees the batch. NULL is allowed. */
+void batch_free(struct batch *b, const struct log_release *release);
 
 /* Takes the record and maps it. The batch's interval of its partition grows to offset +
  * 1; the first record of a partition begins an interval at `from` (the position in force,
- * at most the record's offset). */
+ * at most the record's offset; not looked at for a slice). `now_mono_ms` is the time of
+ * the first record. */
 void batch_add(struct batch *b, const struct batch_context *context,
-               const struct stream_record *record, int64_t from);
+               const struct log_record *record, int64_t from, int64_t now_mono_ms);
 
-/* Maps all records again, against the catalogue as it is now; with `narrow` as after "row
- * is too big". */
-void batch_map(struct batch *b, const struct batch_context *context, bool narrow);
+/* A slice covers its range up to this offset, whether the records there were its table's
+ * or not. */
+void batch_reach(struct batch *slice, int64_t to);
 
-/* Moves the records from index `at` on into a new batch, and maps both. Intervals are
- * divided so that the first batch ends where the second begins. 0 < at < record_count. */
-struct batch *batch_split(struct batch *b, const struct batch_context *context,
-                          size_t at);
+/* The same, where the log has lost what lay there. */
+void batch_reach_lost(struct batch *slice, int64_t to);
 
-/* Turns the only record of the batch into a rejected one, for a reason the database gave.
- */
-void batch_reject_only(struct batch *b, const struct batch_context *context,
-                       enum reject_reason word, struct view detail);
+/* Maps all records again, against the catalogue as it is now and by their marks. */
+void batch_map(struct batch *b, const struct batch_context *context);
 
-/* What the batch asks of the database: a value that borrows the batch's arrays, and
- * `tables`, which has room for table_count elements. Valid as long as both are. */
-struct sink_load batch_as_load(const struct batch *b, struct sink_rows *tables);
+/* The database refused this record's row with an SQLSTATE. From the next mapping on its
+ * short values go to _sdc_extra ("row is too big", once), or it is a rejected event for
+ * that reason: then true. */
+bool batch_mark_refused(struct batch *b, size_t record, const char *code,
+                        const char *text);
 
-/* True when the batch covers nothing: no record was added. */
+/* True when nothing was added, and a slice does not reach beyond its start. */
 bool batch_is_empty(const struct batch *b);
 
 #endif

@@ -2,25 +2,21 @@
 
 #include "common/base/mem.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 
 /* Tables number in the tens (sources times event types): a plain list, searched in order,
  * is enough, and needs no hash. */
 struct catalogue {
-    pthread_mutex_t lock;
     const struct table **tables;
     size_t count;
 };
 
 struct catalogue *catalogue_new(void)
 {
-    struct catalogue *c = mem_calloc(1, sizeof *c);
-    REQUIRE(pthread_mutex_init(&c->lock, NULL) == 0);
-    return c;
+    return mem_calloc(1, sizeof(struct catalogue));
 }
 
-static void forget_all(struct catalogue *c)
+void catalogue_clear(struct catalogue *c)
 {
     for (size_t i = 0; i < c->count; i++) {
         table_unref(c->tables[i]);
@@ -33,13 +29,12 @@ void catalogue_free(struct catalogue *c)
     if (c == NULL) {
         return;
     }
-    forget_all(c);
+    catalogue_clear(c);
     free((void *)c->tables);
-    pthread_mutex_destroy(&c->lock);
     free(c);
 }
 
-/* The slot of a table, or NULL; the lock is held. */
+/* The slot of a table, or NULL. */
 static const struct table **find(struct catalogue *c, struct view schema,
                                  struct view name)
 {
@@ -55,12 +50,9 @@ static const struct table **find(struct catalogue *c, struct view schema,
 const struct table *catalogue_get(struct catalogue *c, struct view schema,
                                   struct view name)
 {
-    pthread_mutex_lock(&c->lock);
     const struct table **slot = find(c, schema, name);
-    const struct table *found = slot == NULL ? NULL : table_ref(*slot);
-    pthread_mutex_unlock(&c->lock);
-    if (found != NULL) {
-        return found;
+    if (slot != NULL) {
+        return table_ref(*slot);
     }
     struct table_setup unknown = { .schema = schema,
                                    .name = name,
@@ -70,15 +62,11 @@ const struct table *catalogue_get(struct catalogue *c, struct view schema,
 
 bool catalogue_has(struct catalogue *c, struct view schema, struct view name)
 {
-    pthread_mutex_lock(&c->lock);
-    bool has = find(c, schema, name) != NULL;
-    pthread_mutex_unlock(&c->lock);
-    return has;
+    return find(c, schema, name) != NULL;
 }
 
 void catalogue_put(struct catalogue *c, const struct table *table)
 {
-    pthread_mutex_lock(&c->lock);
     const struct table **slot = find(c, table_schema(table), table_name(table));
     if (slot == NULL) {
         c->tables = mem_resize((void *)c->tables, c->count + 1, sizeof(struct table *));
@@ -87,12 +75,13 @@ void catalogue_put(struct catalogue *c, const struct table *table)
         table_unref(*slot);
     }
     *slot = table_ref(table);
-    pthread_mutex_unlock(&c->lock);
 }
 
-void catalogue_clear(struct catalogue *c)
+void catalogue_remove(struct catalogue *c, struct view schema, struct view name)
 {
-    pthread_mutex_lock(&c->lock);
-    forget_all(c);
-    pthread_mutex_unlock(&c->lock);
+    const struct table **slot = find(c, schema, name);
+    if (slot != NULL) {
+        table_unref(*slot);
+        *slot = c->tables[--c->count];
+    }
 }

@@ -1,9 +1,9 @@
-/* catalogue: the tables as last read from the database, shared by the intake (maps) and
- * the writer (reads, alters).
+/* catalogue: tables as last read from the database, by name.
  *
- * Each entry is an immutable counted table; the writer replaces entries, a batch keeps
- * the reference it was mapped with. Unknown tables are assumed not to exist until the
- * writer has read them. Any thread.
+ * Each entry is an immutable counted table. The writer keeps one of what it has read, the
+ * consumer one of what the writer handed back with its results: a batch is mapped for
+ * that one, and keeps its reference. Unknown tables are assumed not to exist. One thread
+ * each.
  */
 #ifndef LOADER_LOAD_CATALOGUE_H
 #define LOADER_LOAD_CATALOGUE_H
@@ -28,7 +28,8 @@ bool catalogue_has(struct catalogue *c, struct view schema, struct view name);
 /* Replaces the entry of the table's schema and name (takes a reference of its own). */
 void catalogue_put(struct catalogue *c, const struct table *table);
 
-/* Forgets everything: after a reconnect or a stale error. */
+/* Forgets one table, or all of them: they are to be read again. */
+void catalogue_remove(struct catalogue *c, struct view schema, struct view name);
 void catalogue_clear(struct catalogue *c);
 
 #endif

@@ -25,6 +25,10 @@ enum metric_id {
     REBALANCES,
     FENCED,
     OFFSET_GAP,
+    COMMITS_FAILED,
+    HELD_TABLES,
+    HELD_RANGES,
+    OLDEST,
     STOPPED_PARTITIONS,
     METRIC_COUNT
 };
@@ -113,7 +117,7 @@ static const struct metric_desc table[METRIC_COUNT] = {
     [FRESHNESS] = { "loader_freshness_seconds",
                     METRIC_HISTOGRAM,
                     { NULL },
-                    "From the receipt of a batch's oldest event to its commit.",
+                    "From the receipt of an event to its commit, of every event.",
                     second_bounds },
     [REBALANCES] = { "loader_rebalances_total",
                      METRIC_COUNTER,
@@ -130,6 +134,29 @@ static const struct metric_desc table[METRIC_COUNT] = {
                      { NULL },
                      "Records left out because an operator said so.",
                      NULL },
+    [COMMITS_FAILED] = { "loader_kafka_commit_failures_total",
+                         METRIC_COUNTER,
+                         { NULL },
+                         "Offsets that could not be committed to the group: lag tools "
+                         "stand still, nothing else.",
+                         NULL },
+    [HELD_TABLES] = { "loader_table_held",
+                      METRIC_GAUGE,
+                      { "table" },
+                      "1: records of this table wait in Kafka, because it cannot be "
+                      "loaded.",
+                      NULL },
+    [HELD_RANGES] = { "loader_held_ranges",
+                      METRIC_GAUGE,
+                      { NULL },
+                      "Ranges of offsets of assigned partitions that wait for a table.",
+                      NULL },
+    [OLDEST] = { "loader_oldest_unloaded_seconds",
+                 METRIC_GAUGE,
+                 { NULL },
+                 "Age, since its receipt, of the oldest record that was taken from the "
+                 "log and is not loaded.",
+                 NULL },
     [STOPPED_PARTITIONS] = { "loader_stopped_partitions",
                              METRIC_GAUGE,
                              { NULL },
@@ -195,42 +222,43 @@ static void count_rows(struct loader_metrics *m, const char *label, const char *
     }
 }
 
-static int64_t oldest_receipt(const struct batch *b)
+void loader_metrics_loaded(struct loader_metrics *m, const struct sink_load *load,
+                           const struct load_counts *counts)
 {
-    int64_t oldest = INT64_MAX;
-    for (size_t i = 0; i < b->record_count; i++) {
-        int64_t at = b->records[i].record.received_at_ms;
-        if (b->records[i].headers_are_valid && at < oldest) {
-            oldest = at;
-        }
-    }
-    return oldest;
-}
-
-void loader_metrics_loaded(struct loader_metrics *m, const struct batch *b,
-                           const struct load_counts *counts, int64_t transaction_us)
-{
-    for (size_t i = 0; i < b->table_count; i++) {
+    for (size_t i = 0; i < load->table_count; i++) {
         char label[160];
-        label_of(table_plan_base(b->tables[i].plan), label);
+        label_of(load->tables[i].table, label);
         count_rows(m, label, "new", counts[i].rows_new);
         count_rows(m, label, "replaced", counts[i].rows_replaced);
         count_rows(m, label, "duplicate", counts[i].rows_duplicate);
         count_rows(m, label, "suppressed",
-                   counts[i].rows_suppressed + b->tables[i].suppressed_integrations);
+                   counts[i].rows_suppressed + load->tables[i].suppressed_integrations);
     }
-    for (size_t i = 0; i < b->rejected_count; i++) {
-        count(m, REJECTED, reject_reason_text(b->rejected[i].rejected.word), 1);
+    for (size_t i = 0; i < load->rejected_count; i++) {
+        count(m, REJECTED, reject_reason_text(load->rejected[i].rejected.word), 1);
     }
+}
+
+void loader_metrics_transaction(struct loader_metrics *m, int64_t ms)
+{
+    metric_observe(plain(m, TRANSACTION_SECONDS), (double)ms / 1000.0);
+}
+
+void loader_metrics_batch(struct loader_metrics *m, const struct batch *b,
+                          int64_t now_mono_ms)
+{
+    struct metric_series *freshness = plain(m, FRESHNESS);
+    int64_t now = clock_real_ms();
     count(m, SANITIZED, "text", (double)b->sanitized);
     count(m, OVERFLOWED, NULL, (double)b->overflowed);
     metric_observe(plain(m, BATCH_ROWS), (double)b->record_count);
     metric_observe(plain(m, BATCH_SECONDS),
-                   (double)(clock_mono_ms() - b->first_at_mono_ms) / 1000.0);
-    metric_observe(plain(m, TRANSACTION_SECONDS), (double)transaction_us / 1e6);
-    int64_t oldest = oldest_receipt(b);
-    if (oldest != INT64_MAX) {
-        metric_observe(plain(m, FRESHNESS), (double)(clock_real_ms() - oldest) / 1000.0);
+                   (double)(now_mono_ms - b->first_at_mono_ms) / 1000.0);
+    for (size_t i = 0; i < b->record_count; i++) {
+        if (b->records[i].headers_are_valid) {
+            metric_observe(freshness,
+                           (double)(now - b->records[i].record.received_at_ms) / 1000.0);
+        }
     }
 }
 
@@ -287,4 +315,41 @@ void loader_metrics_lag(struct loader_metrics *m, const char *topic, int32_t par
     char number[16];
     snprintf(number, sizeof number, "%d", partition);
     metric_set(metrics_series(m->registry, LAG, topic, number, NULL), (double)records);
+}
+
+void loader_metrics_not_assigned(struct loader_metrics *m, const char *topic,
+                                 int32_t partition)
+{
+    char number[16];
+    snprintf(number, sizeof number, "%d", partition);
+    metric_hide(metrics_series(m->registry, LAG, topic, number, NULL));
+}
+
+void loader_metrics_held(struct loader_metrics *m, struct view schema, struct view name,
+                         bool is_held)
+{
+    char label[160];
+    snprintf(label, sizeof label, "%.*s.%.*s", VIEW_ARG(schema), VIEW_ARG(name));
+    struct metric_series *s = metrics_series(m->registry, HELD_TABLES, label, NULL, NULL);
+    if (is_held) {
+        metric_set(s, 1);
+    } else {
+        metric_hide(s);
+    }
+}
+
+void loader_metrics_held_ranges(struct loader_metrics *m, size_t count)
+{
+    metric_set(plain(m, HELD_RANGES), (double)count);
+}
+
+void loader_metrics_commit_failed(struct loader_metrics *m)
+{
+    metric_add(plain(m, COMMITS_FAILED), 1);
+}
+
+void loader_metrics_oldest(struct loader_metrics *m, int64_t received_at_ms)
+{
+    double age = (double)(clock_real_ms() - received_at_ms) / 1000.0;
+    metric_set(plain(m, OLDEST), received_at_ms == 0 ? 0 : age);
 }

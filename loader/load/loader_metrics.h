@@ -23,9 +23,15 @@ struct metrics *loader_metrics_registry(struct loader_metrics *m);
 /* A record was taken from the log. */
 void loader_metrics_record(struct loader_metrics *m, const struct record *r);
 
-/* A batch was committed: counts[i] belongs to batch table i. */
-void loader_metrics_loaded(struct loader_metrics *m, const struct batch *b,
-                           const struct load_counts *counts, int64_t transaction_us);
+/* A load was committed: counts[i] belongs to its table i; and how long it took. */
+void loader_metrics_loaded(struct loader_metrics *m, const struct sink_load *load,
+                           const struct load_counts *counts);
+void loader_metrics_transaction(struct loader_metrics *m, int64_t ms);
+
+/* All of a batch is loaded: its size, its age, and the freshness of each of its events.
+ */
+void loader_metrics_batch(struct loader_metrics *m, const struct batch *b,
+                          int64_t now_mono_ms);
 
 /* `kind`: "create", "alter". */
 void loader_metrics_ddl(struct loader_metrics *m, const char *kind);
@@ -39,13 +45,28 @@ void loader_metrics_writer_idle(struct loader_metrics *m, int64_t idle_us);
 /* An attempt failed; `kind` is sink_failure_name. */
 void loader_metrics_retry(struct loader_metrics *m, const char *kind);
 
-/* The assignment changed; a position was not where we thought it was; records that an
- * operator gave up; partitions that wait for something to be mended. */
+/* A table's records wait, or no longer; so many ranges of assigned partitions wait. */
+void loader_metrics_held(struct loader_metrics *m, struct view schema, struct view name,
+                         bool is_held);
+void loader_metrics_held_ranges(struct loader_metrics *m, size_t count);
+
+/* The assignment changed; a position was not where we thought it was; records that were
+ * left out; offsets that could not be committed to the group. */
 void loader_metrics_rebalance(struct loader_metrics *m);
 void loader_metrics_fenced(struct loader_metrics *m);
 void loader_metrics_gap(struct loader_metrics *m, uint64_t records);
+void loader_metrics_commit_failed(struct loader_metrics *m);
+
+/* Partitions that stand until something is mended; how much of one is not loaded; one is
+ * another loader's now: its lag is no longer ours to tell. */
 void loader_metrics_stopped_partitions(struct loader_metrics *m, size_t count);
 void loader_metrics_lag(struct loader_metrics *m, const char *topic, int32_t partition,
                         int64_t records);
+void loader_metrics_not_assigned(struct loader_metrics *m, const char *topic,
+                                 int32_t partition);
+
+/* Since when the oldest record that was taken and is not loaded waits, by its receipt;
+ * 0: there is none. */
+void loader_metrics_oldest(struct loader_metrics *m, int64_t received_at_ms);
 
 #endif

@@ -24,6 +24,7 @@ struct table {
     size_t growth_left;
     unsigned faults;
     bool exists;
+    bool is_partitioned;
     bool is_closed;
 };
 
@@ -42,6 +43,7 @@ struct table *table_new(const struct table_setup *setup)
     t->name = arena_copy(&t->strings, setup->name);
     t->fingerprint = arena_copy(&t->strings, setup->fingerprint);
     t->exists = setup->exists;
+    t->is_partitioned = setup->is_partitioned;
     t->faults = setup->faults;
     t->growth_left = setup->growth_left;
     t->column_count = setup->column_count;
@@ -72,6 +74,7 @@ struct table *table_closed(const struct table *t)
         .demoted_count = t->demoted_count,
         .fingerprint = t->fingerprint,
         .exists = t->exists,
+        .is_partitioned = t->is_partitioned,
         .faults = t->faults,
         .growth_left = 0,
     };
@@ -125,6 +128,11 @@ struct view table_fingerprint(const struct table *t)
 bool table_exists(const struct table *t)
 {
     return t->exists;
+}
+
+bool table_is_partitioned(const struct table *t)
+{
+    return t->is_partitioned;
 }
 
 unsigned table_faults(const struct table *t)

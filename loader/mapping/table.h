@@ -64,7 +64,7 @@ struct table_setup {
     const struct view *demoted; /* columns whose values a human wants in _sdc_extra */
     size_t demoted_count;
     struct view fingerprint;
-    bool exists;
+    bool exists, is_partitioned;
     unsigned faults; /* bits of enum table_fault (table_fault.h) */
     size_t growth_left;
 };
@@ -86,6 +86,7 @@ struct view table_schema(const struct table *t);
 struct view table_name(const struct table *t);
 struct view table_fingerprint(const struct table *t);
 bool table_exists(const struct table *t);
+bool table_is_partitioned(const struct table *t);
 unsigned table_faults(const struct table *t);
 bool table_is_closed(const struct table *t);
 size_t table_growth_left(const struct table *t);

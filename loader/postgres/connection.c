@@ -1,12 +1,17 @@
 #include "loader/postgres/connection.h"
 
+#include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/base/parse.h"
 
 #include <libpq-fe.h>
 
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* What every session of ours has (architecture.md, section 6). search_path is pinned so
  * that no function or table of a user can stand in for one of PostgreSQL's;
@@ -16,6 +21,7 @@
  * batches (40,000 rows: 176 ms of it) are compiled anew each time. */
 static const char session_settings[] = "SET statement_timeout = '30s';"
                                        "SET idle_in_transaction_session_timeout = '15s';"
+                                       "SET lock_timeout = '5s';"
                                        "SET synchronous_commit = on;"
                                        "SET default_transaction_isolation = "
                                        "'read committed';"
@@ -78,43 +84,147 @@ bool connection_check_url(const char *database_url, struct error *err)
                fault);
 }
 
-static PGconn *connect_to(const char *database_url)
+/* ---- waiting ---- */
+
+/* A pipe: readable while it is on. */
+struct connection_waker {
+    int ends[2];
+};
+
+bool connection_waker_new(struct connection_waker **out, struct error *err)
 {
-    /* The URL comes first in effect: expand_dbname makes its settings override these
-     * where it has its own. */
-    const char *const names[] = { "connect_timeout",
-                                  "keepalives",
-                                  "keepalives_idle",
-                                  "keepalives_interval",
-                                  "keepalives_count",
-                                  "tcp_user_timeout",
-                                  "fallback_application_name",
-                                  "target_session_attrs",
-                                  "dbname",
-                                  NULL };
-    const char *const values[] = {
-        "5",          "1",          "10", "5", "3", "15000", "backstitch-loader",
-        "read-write", database_url, NULL
+    struct connection_waker *w = mem_calloc(1, sizeof *w);
+    if (pipe(w->ends) != 0) {
+        free(w);
+        return error_set_errno(err, ERROR_FATAL, errno, "making a pipe");
+    }
+    for (int i = 0; i < 2; i++) {
+        (void)fcntl(w->ends[i], F_SETFL, O_NONBLOCK);
+        (void)fcntl(w->ends[i], F_SETFD, FD_CLOEXEC);
+    }
+    *out = w;
+    return true;
+}
+
+void connection_waker_free(struct connection_waker *w)
+{
+    if (w != NULL) {
+        close(w->ends[0]);
+        close(w->ends[1]);
+        free(w);
+    }
+}
+
+void connection_waker_set(struct connection_waker *w, bool is_on)
+{
+    char bytes[64] = { 0 };
+    if (is_on) { /* a full pipe is on as well */
+        ssize_t written = write(w->ends[1], bytes, 1);
+        (void)written;
+        return;
+    }
+    while (read(w->ends[0], bytes, sizeof bytes) > 0) {
+    }
+}
+
+/* Whoever waited in vain has no more use for the connection: what it would still say
+ * could not be told from the answer to the next question. */
+static bool lose(struct connection *c, const char *doing, const char *why,
+                 struct error *err)
+{
+    connection_close(c);
+    return error_set(err, ERROR_RETRY, ERROR_FROM_POSTGRES, "08006", "%s: %s", doing,
+                     why);
+}
+
+/* Waits until the socket is ready for one of `events`, at most until the deadline. */
+static bool connection_wait(struct connection *c, short events, int64_t deadline_mono_ms,
+                            const char *doing, struct error *err)
+{
+    struct pollfd fds[2] = { { .fd = PQsocket(c->pg), .events = events } };
+    nfds_t count = 1;
+    if (c->waker != NULL) {
+        fds[count++] = (struct pollfd){ .fd = c->waker->ends[0], .events = POLLIN };
+    }
+    for (;;) {
+        int64_t left = deadline_mono_ms - clock_mono_ms();
+        int ready = poll(fds, count, left > 0 ? (int)left : 0);
+        if (ready < 0 && errno == EINTR) {
+            continue;
+        }
+        if (ready < 0) {
+            return lose(c, doing, "poll failed", err);
+        }
+        if (fds[1].revents != 0) {
+            return lose(c, doing, "given up", err);
+        }
+        if (ready == 0) {
+            return lose(c, doing, "the server neither takes nor sends anything", err);
+        }
+        return true;
+    }
+}
+
+/* The URL comes first in effect: expand_dbname makes its settings override these where it
+ * has its own. */
+static PGconn *begin_connect(const char *database_url)
+{
+    const char *const names[] = {
+        "keepalives",           "keepalives_idle",  "keepalives_interval",
+        "keepalives_count",     "tcp_user_timeout", "fallback_application_name",
+        "target_session_attrs", "dbname",           NULL
     };
-    return PQconnectdbParams(names, values, 1);
+    const char *const values[] = { "1",          "10",         "5",
+                                   "3",          "15000",      "backstitch-loader",
+                                   "read-write", database_url, NULL };
+    return PQconnectStartParams(names, values, 1);
+}
+
+/* libpq says what it waits for; the socket may be another each time. */
+static bool wait_connected(struct connection *c, struct error *err)
+{
+    int64_t deadline = clock_mono_ms() + CONNECTION_OPEN_MS;
+    short events = POLLOUT;
+    for (;;) {
+        if (!connection_wait(c, events, deadline, "connecting to PostgreSQL", err)) {
+            return false;
+        }
+        switch (PQconnectPoll(c->pg)) {
+        case PGRES_POLLING_OK:
+            return true;
+        case PGRES_POLLING_READING:
+            events = POLLIN;
+            break;
+        case PGRES_POLLING_WRITING:
+            events = POLLOUT;
+            break;
+        case PGRES_POLLING_FAILED:
+        case PGRES_POLLING_ACTIVE:
+        default:
+            return connection_failed(c, NULL, "connecting to PostgreSQL", err);
+        }
+    }
 }
 
 bool connection_open(struct connection *c, const char *database_url, struct error *err)
 {
     connection_close(c);
-    PGconn *opened = connect_to(database_url);
+    PGconn *opened = begin_connect(database_url);
     c->pg = opened;
-    if (opened == NULL || PQstatus(opened) != CONNECTION_OK) {
+    bool done = opened != NULL && PQstatus(opened) != CONNECTION_BAD;
+    if (!done) {
         connection_failed(c, NULL, "connecting to PostgreSQL", err);
-        connection_close(c);
-        return false;
     }
-    PQsetNoticeReceiver(opened, ignore_notice, NULL);
-    if (!connection_run(c, session_settings, "setting up the session", err)) {
-        connection_close(c);
-        return false;
+    done = done && wait_connected(c, err);
+    if (done) {
+        PQsetNoticeReceiver(opened, ignore_notice, NULL);
+        done = PQsetnonblocking(opened, 1) == 0 &&
+               connection_run(c, session_settings, "setting up the session", err);
     }
-    return true;
+    if (!done) {
+        connection_close(c);
+    }
+    return done;
 }
 
 void connection_close(struct connection *c)
@@ -150,12 +260,19 @@ static const char *code_of_connect_failure(const char *text)
 bool connection_failed(const struct connection *c, const struct pg_result *result,
                        const char *doing, struct error *err)
 {
-    const char *text = c->pg == NULL ? "out of memory" : PQerrorMessage(c->pg);
+    const char *text = c->pg == NULL ? "not connected" : PQerrorMessage(c->pg);
     const char *code = NULL;
     if (result != NULL) {
         code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
         const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
         text = primary == NULL ? text : primary;
+    }
+    /* Somebody else has just made the same schema, table or type. */
+    const char *schema =
+        result == NULL ? NULL : PQresultErrorField(result, PG_DIAG_SCHEMA_NAME);
+    if (code != NULL && schema != NULL && strcmp(code, "23505") == 0 &&
+        strcmp(schema, "pg_catalog") == 0) {
+        code = "42710";
     }
     if (c->pg == NULL || PQstatus(c->pg) != CONNECTION_OK) {
         code = code != NULL ? code : code_of_connect_failure(text);
@@ -171,6 +288,79 @@ bool connection_failed(const struct connection *c, const struct pg_result *resul
                      VIEW_ARG(line));
 }
 
+/* ---- statements ---- */
+
+static int64_t silence_deadline(const struct connection *c)
+{
+    return clock_mono_ms() + (c->silence_ms > 0 ? c->silence_ms : CONNECTION_SILENCE_MS);
+}
+
+/* Sends what libpq holds back. What the server sends meanwhile is taken, or both would
+ * wait for each other. */
+static bool flush(struct connection *c, const char *doing, struct error *err)
+{
+    int left;
+    while ((left = PQflush(c->pg)) == 1) {
+        if (!connection_wait(c, POLLIN | POLLOUT, silence_deadline(c), doing, err)) {
+            return false;
+        }
+        if (PQconsumeInput(c->pg) == 0) {
+            break;
+        }
+    }
+    return left == 0 || connection_failed(c, NULL, doing, err);
+}
+
+static bool is_connected(const struct connection *c, const char *doing, struct error *err)
+{
+    return c->pg != NULL || connection_failed(c, NULL, doing, err);
+}
+
+bool connection_send(struct connection *c, const char *sql, struct error *err)
+{
+    const char *doing = "sending a statement";
+    return is_connected(c, doing, err) &&
+           (PQsendQuery(c->pg, sql) == 1 || connection_failed(c, NULL, doing, err)) &&
+           flush(c, doing, err);
+}
+
+bool connection_next(struct connection *c, struct pg_result **out, struct error *err)
+{
+    const char *doing = "waiting for an answer";
+    if (!is_connected(c, doing, err)) {
+        return false;
+    }
+    while (PQisBusy(c->pg) != 0) {
+        if (!connection_wait(c, POLLIN, silence_deadline(c), doing, err)) {
+            return false;
+        }
+        if (PQconsumeInput(c->pg) == 0) {
+            return connection_failed(c, NULL, doing, err);
+        }
+    }
+    *out = PQgetResult(c->pg);
+    return true;
+}
+
+/* Flushed each time, so that libpq does not gather the whole COPY in memory. */
+bool connection_put_copy(struct connection *c, const char *data, size_t len,
+                         struct error *err)
+{
+    const char *doing = "sending rows";
+    return is_connected(c, doing, err) &&
+           (PQputCopyData(c->pg, data, (int)len) == 1 ||
+            connection_failed(c, NULL, doing, err)) &&
+           flush(c, doing, err);
+}
+
+bool connection_end_copy(struct connection *c, struct error *err)
+{
+    const char *doing = "ending the rows";
+    return is_connected(c, doing, err) &&
+           (PQputCopyEnd(c->pg, NULL) == 1 || connection_failed(c, NULL, doing, err)) &&
+           flush(c, doing, err);
+}
+
 static bool is_fine(const PGresult *r)
 {
     ExecStatusType status = PQresultStatus(r);
@@ -178,30 +368,56 @@ static bool is_fine(const PGresult *r)
            status == PGRES_EMPTY_QUERY;
 }
 
+/* Takes all results of what was sent: the last one, or the first that is a failure. */
+static bool take_results(struct connection *c, const char *doing, PGresult **out,
+                         struct error *err)
+{
+    PGresult *last = NULL;
+    PGresult *r = NULL;
+    bool is_failed = false;
+    bool goes_on = true;
+    while ((goes_on = connection_next(c, &r, err)) && r != NULL) {
+        if (is_failed) {
+            PQclear(r);
+            continue;
+        }
+        PQclear(last);
+        last = r;
+        is_failed = !is_fine(r);
+        if (PQstatus(c->pg) != CONNECTION_OK) {
+            break; /* inside of a COPY it would give the same result for ever */
+        }
+    }
+    if (goes_on && (is_failed || last == NULL)) {
+        connection_failed(c, last, doing, err);
+    }
+    bool done = goes_on && !is_failed && last != NULL;
+    if (done && out != NULL) {
+        *out = last;
+    } else {
+        PQclear(last);
+    }
+    return done;
+}
+
 bool connection_run(struct connection *c, const char *sql, const char *doing,
                     struct error *err)
 {
-    PGresult *r = PQexec(c->pg, sql);
-    bool done = r != NULL && is_fine(r);
-    if (!done) {
-        connection_failed(c, r, doing, err);
+    if (!connection_send(c, sql, err)) {
+        return error_prefix(err, "%s", doing);
     }
-    PQclear(r);
-    return done;
+    return take_results(c, doing, NULL, err);
 }
 
 bool connection_query(struct connection *c, const char *sql, int count,
                       const char *const *values, struct pg_result **out,
                       struct error *err)
 {
-    PGresult *r = PQexecParams(c->pg, sql, count, NULL, values, NULL, NULL, 0);
-    if (r == NULL || !is_fine(r)) {
-        connection_failed(c, r, "asking PostgreSQL", err);
-        PQclear(r);
-        return false;
-    }
-    *out = r;
-    return true;
+    const char *doing = "asking PostgreSQL";
+    return is_connected(c, doing, err) &&
+           (PQsendQueryParams(c->pg, sql, count, NULL, values, NULL, NULL, 0) == 1 ||
+            connection_failed(c, NULL, doing, err)) &&
+           flush(c, doing, err) && take_results(c, doing, out, err);
 }
 
 void connection_free(struct pg_result *result)

@@ -1,8 +1,12 @@
 /* connection: one libpq connection with our session settings, and statements on it whose
  * failures carry their SQLSTATE.
  *
- * One thread. Values never stand in SQL text but as quoted literals made by
- * connection_add_literal, names by connection_add_name.
+ * No call waits for ever: libpq is used without blocking, and a server that neither takes
+ * nor sends a byte for CONNECTION_SILENCE_MS (a frozen process, a network that drops
+ * silently) loses its connection: the socket is closed and the call fails as any lost
+ * connection does. Only the resolver's time to look a host name up is its own. One
+ * thread, but for the waker. Values never stand in SQL text but as quoted literals made
+ * by connection_add_literal, names by connection_add_name.
  */
 #ifndef LOADER_POSTGRES_CONNECTION_H
 #define LOADER_POSTGRES_CONNECTION_H
@@ -17,9 +21,26 @@ struct pg_conn; /* libpq's own tags of PGconn and PGresult: its header stays out
                  */
 struct pg_result;
 
+/* The server ends a statement after 30 s by itself; this is that and a margin. */
+#define CONNECTION_SILENCE_MS 35000
+/* To connect: address by address, TLS, log-in. */
+#define CONNECTION_OPEN_MS 10000
+
+struct connection_waker; /* ends calls from another thread */
+
 struct connection {
-    struct pg_conn *pg; /* NULL: not connected */
+    struct pg_conn *pg;                   /* NULL: not connected */
+    const struct connection_waker *waker; /* NULL: none; borrowed */
+    int64_t silence_ms;                   /* 0: CONNECTION_SILENCE_MS */
 };
+
+/* FATAL when the process has no file descriptor left. */
+MUST_CHECK bool connection_waker_new(struct connection_waker **out, struct error *err);
+void connection_waker_free(struct connection_waker *w);
+
+/* While it is on, every call on a connection that has this waker ends within moments with
+ * a failure, its connection closed. Any thread. */
+void connection_waker_set(struct connection_waker *w, bool is_on);
 
 /* Can libpq take `database_url` apart (NULL: its own defaults)? If not: INVALID, with a
  * text that shows nothing of the URL. libpq's own messages quote it, password and all, so
@@ -34,13 +55,23 @@ MUST_CHECK bool connection_open(struct connection *c, const char *database_url,
 void connection_close(struct connection *c);
 
 /* Fills *err from the connection's last failure (`result` may be NULL) and returns false.
- * A dead connection gives 08006 whatever the server had said. */
+ * The server's own code wins; a dead connection without one gives 08006. */
 bool connection_failed(const struct connection *c, const struct pg_result *result,
                        const char *doing, struct error *err);
 
 /* Runs `sql` (one or more statements, no COPY). False at the first failure. */
 MUST_CHECK bool connection_run(struct connection *c, const char *sql, const char *doing,
                                struct error *err);
+
+/* A conversation by hand, for COPY: send a string, take its results until *out is NULL
+ * (free each with connection_free), and feed a result that asks for it. All fail with the
+ * connection closed or dead; what the server refuses is in its result. */
+MUST_CHECK bool connection_send(struct connection *c, const char *sql, struct error *err);
+MUST_CHECK bool connection_next(struct connection *c, struct pg_result **out,
+                                struct error *err);
+MUST_CHECK bool connection_put_copy(struct connection *c, const char *data, size_t len,
+                                    struct error *err);
+MUST_CHECK bool connection_end_copy(struct connection *c, struct error *err);
 
 /* Runs one statement with text parameters and returns its rows; free them with
  * connection_free. */

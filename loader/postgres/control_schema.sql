@@ -87,6 +87,38 @@ CREATE TABLE backstitch.deletion (
 -- By hash: a user id may be longer than what a B-tree holds.
 CREATE INDEX deletion_user ON backstitch.deletion USING hash (user_id);
 
+-- Records that wait for a table which cannot be loaded: a range of offsets for each partition and table. Begun, and its end moved, by
+-- the load that moves the position past them; its start moves with the rows; gone when nothing is left (architecture.md, section 4).
+CREATE TABLE backstitch.held (
+    consumer_group  text NOT NULL,
+    cluster_id      text NOT NULL,
+    topic           text NOT NULL,
+    kafka_partition int NOT NULL,
+    "schema"        text NOT NULL,
+    "table"         text NOT NULL,
+    from_offset     bigint NOT NULL,
+    to_offset       bigint NOT NULL,
+    reason          text NOT NULL,
+    code            text NOT NULL,
+    since           timestamptz NOT NULL DEFAULT now(),
+    tried_at        timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (consumer_group, cluster_id, topic, kafka_partition, "schema", "table")
+);
+
+-- Records that were left out: by an operator's word, or because the log had lost them. Noted with the position that passed them.
+CREATE TABLE backstitch.offset_gap (
+    at              timestamptz NOT NULL DEFAULT now(),
+    consumer_group  text NOT NULL,
+    cluster_id      text NOT NULL,
+    topic           text NOT NULL,
+    kafka_partition int NOT NULL,
+    from_offset     bigint NOT NULL,
+    to_offset       bigint NOT NULL,
+    why             text NOT NULL,
+    "schema"        text, -- of a held range; NULL: of the partition
+    "table"         text
+);
+
 CREATE TABLE backstitch.replay_run (
     run             text NOT NULL,
     topic           text NOT NULL,
@@ -119,6 +151,62 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'the position of %:% is not %', p_topic, p_partition, p_from
             USING ERRCODE = 'BS001';
+    END IF;
+END $$;
+
+-- Moves a position outside of a load: a first use (p_from NULL), an operator's reset, a gap; BS001 as advance does.
+CREATE FUNCTION backstitch.move_position(p_group text, p_cluster text, p_topic text, p_partition int, p_from bigint, p_to bigint,
+                                         p_missing bigint, p_why text, p_owner text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    IF p_from IS NULL THEN
+        INSERT INTO backstitch.load_offset (consumer_group, cluster_id, topic, kafka_partition, next_offset, owner)
+        VALUES (p_group, p_cluster, p_topic, p_partition, p_to, p_owner) ON CONFLICT DO NOTHING;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'another loader has set the position of %:%', p_topic, p_partition USING ERRCODE = 'BS001';
+        END IF;
+    ELSE
+        PERFORM backstitch.advance(p_group, p_cluster, p_topic, p_partition, p_from, p_to, p_owner);
+    END IF;
+    IF p_missing > 0 THEN
+        INSERT INTO backstitch.offset_gap (consumer_group, cluster_id, topic, kafka_partition, from_offset, to_offset, why)
+        VALUES (p_group, p_cluster, p_topic, p_partition, p_to - p_missing, p_to, p_why);
+    END IF;
+END $$;
+
+-- Records wait for a table: begins the range, or moves its end (and its start, when what waits again lies before it).
+CREATE FUNCTION backstitch.hold(p_group text, p_cluster text, p_topic text, p_partition int, p_schema text, p_table text,
+                                p_from bigint, p_to bigint, p_code text, p_reason text) RETURNS void
+    LANGUAGE sql SET search_path = pg_catalog AS $$
+    INSERT INTO backstitch.held AS h (consumer_group, cluster_id, topic, kafka_partition, "schema", "table", from_offset, to_offset,
+                                      code, reason)
+    VALUES (p_group, p_cluster, p_topic, p_partition, p_schema, p_table, p_from, p_to, p_code, p_reason)
+    ON CONFLICT (consumer_group, cluster_id, topic, kafka_partition, "schema", "table") DO UPDATE SET
+        from_offset = least(h.from_offset, EXCLUDED.from_offset), to_offset = greatest(h.to_offset, EXCLUDED.to_offset),
+        code = EXCLUDED.code, reason = EXCLUDED.reason
+$$;
+
+-- Part of a held range is loaded: its start moves from p_from to p_to; BS001 when it is not at p_from. p_lost: so many of these
+-- offsets were no longer in the log.
+CREATE FUNCTION backstitch.advance_held(p_group text, p_cluster text, p_topic text, p_partition int, p_schema text, p_table text,
+                                        p_from bigint, p_to bigint, p_lost bigint) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    UPDATE backstitch.held SET from_offset = p_to, tried_at = now()
+     WHERE consumer_group = p_group AND cluster_id = p_cluster AND topic = p_topic AND kafka_partition = p_partition
+       AND "schema" = p_schema AND "table" = p_table AND from_offset = p_from;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'what waits for %.% in %:% does not begin at %', p_schema, p_table, p_topic, p_partition, p_from
+            USING ERRCODE = 'BS001';
+    END IF;
+    DELETE FROM backstitch.held
+     WHERE consumer_group = p_group AND cluster_id = p_cluster AND topic = p_topic AND kafka_partition = p_partition
+       AND "schema" = p_schema AND "table" = p_table AND from_offset >= to_offset;
+    IF p_lost > 0 THEN
+        INSERT INTO backstitch.offset_gap (consumer_group, cluster_id, topic, kafka_partition, from_offset, to_offset, why,
+                                           "schema", "table")
+        VALUES (p_group, p_cluster, p_topic, p_partition, p_from, p_from + p_lost, 'gone from the log while it was held',
+                p_schema, p_table);
     END IF;
 END $$;
 

@@ -25,7 +25,7 @@ static int compare_tables(const void *a, const void *b)
     return by_schema != 0 ? by_schema : view_compare(table_name(x), table_name(y));
 }
 
-static void find_columns(struct load_table *t)
+void load_find_columns(struct load_table *t)
 {
     size_t plan_count = table_plan_count(t->rows->plan);
     bool *is_used = mem_calloc(plan_count, sizeof *is_used);
@@ -50,7 +50,7 @@ static size_t list_tables(const struct sink_load *load, struct load_table *table
     for (size_t i = 0; i < load->table_count; i++) {
         if (load->tables[i].row_count > 0) {
             tables[count] = (struct load_table){ .rows = &load->tables[i], .index = i };
-            find_columns(&tables[count++]);
+            load_find_columns(&tables[count++]);
         }
     }
     qsort(tables, count, sizeof *tables, compare_tables);
@@ -108,26 +108,26 @@ static void add_row(struct buf *out, const struct load_table *t, const struct ro
     buf_add_char(out, '\n');
 }
 
-static bool put(PGconn *pg, struct buf *chunk)
+static bool put(struct connection *c, struct buf *chunk, struct error *err)
 {
-    bool done = PQputCopyData(pg, chunk->data, (int)chunk->len) == 1;
+    bool done = connection_put_copy(c, chunk->data, chunk->len, err);
     buf_clear(chunk);
     return done;
 }
 
-static bool copy_rows(PGconn *pg, const struct load_table *t)
+static bool copy_rows(struct connection *c, const struct load_table *t, struct error *err)
 {
     struct buf chunk = { 0 };
     bool goes_on = true;
     for (size_t i = 0; goes_on && i < t->rows->row_count; i++) {
         add_row(&chunk, t, &t->rows->rows[i]);
         if (chunk.len >= COPY_CHUNK_BYTES) {
-            goes_on = put(pg, &chunk);
+            goes_on = put(c, &chunk, err);
         }
     }
-    goes_on = goes_on && (chunk.len == 0 || put(pg, &chunk));
+    goes_on = goes_on && (chunk.len == 0 || put(c, &chunk, err));
     buf_release(&chunk);
-    return goes_on && PQputCopyEnd(pg, NULL) == 1;
+    return goes_on && connection_end_copy(c, err);
 }
 
 /* ---- the conversation ---- */
@@ -142,13 +142,33 @@ struct conversation {
     bool has_failed;
     size_t *failed_table;
     struct error *err;
+    struct error ignored; /* what fails after the cause */
 };
+
+/* What is checked only at the commit is no statement's fault, but the server names the
+ * table. */
+static size_t named_table(const struct conversation *t, const PGresult *r)
+{
+    const char *schema = PQresultErrorField(r, PG_DIAG_SCHEMA_NAME);
+    const char *name = PQresultErrorField(r, PG_DIAG_TABLE_NAME);
+    for (size_t i = 0; schema != NULL && name != NULL && i < t->query->table_count; i++) {
+        const struct table *table = t->query->tables[i].rows->table;
+        if (view_equal_cstr(table_name(table), name) &&
+            view_equal_cstr(table_schema(table), schema)) {
+            return t->query->tables[i].index;
+        }
+    }
+    return SINK_NO_TABLE;
+}
 
 static void note_failure(struct conversation *t, const PGresult *r)
 {
     if (!t->has_failed) { /* the first one is the cause */
         t->has_failed = true;
-        *t->failed_table = load_query_table_of(t->query, t->statements);
+        *t->failed_table = r == NULL ? SINK_NO_TABLE : named_table(t, r);
+        if (*t->failed_table == SINK_NO_TABLE) {
+            *t->failed_table = load_query_table_of(t->query, t->statements);
+        }
         connection_failed(t->setup->connection, r, "loading a batch", t->err);
     }
 }
@@ -168,17 +188,18 @@ static void note_counts(struct conversation *t, const PGresult *r)
         table->rows->row_count - c->rows_new - c->rows_replaced - c->rows_suppressed;
 }
 
-static void answer(struct conversation *t, const PGresult *r)
+/* False when the connection is lost. */
+static bool answer(struct conversation *t, const PGresult *r)
 {
-    PGconn *pg = t->setup->connection->pg;
+    struct connection *c = t->setup->connection;
     ExecStatusType status =
         PQresultStatus(r); /* no switch: libpq 17 knows more of them */
     if (status == PGRES_COPY_IN) {
         REQUIRE(t->copies < t->query->table_count);
-        if (!copy_rows(pg, &t->query->tables[t->copies++])) {
-            note_failure(t, NULL);
-        }
-    } else if (status == PGRES_TUPLES_OK) {
+        return copy_rows(c, &t->query->tables[t->copies++],
+                         t->has_failed ? &t->ignored : t->err);
+    }
+    if (status == PGRES_TUPLES_OK) {
         note_counts(t, r);
         t->statements++;
     } else if (status == PGRES_COMMAND_OK) {
@@ -186,27 +207,39 @@ static void answer(struct conversation *t, const PGresult *r)
     } else if (status != PGRES_EMPTY_QUERY) {
         note_failure(t, r);
     }
+    return true;
 }
 
-/* Results end with NULL. A connection that died inside of a COPY would give COPY_IN for
- * ever: then we stop reading. */
+/* Results end with NULL. */
 static bool converse(struct conversation *t, const char *sql)
 {
-    PGconn *pg = t->setup->connection->pg;
-    if (PQsendQuery(pg, sql) != 1) {
-        note_failure(t, NULL);
-        return false;
-    }
-    PGresult *r = NULL;
-    while ((r = PQgetResult(pg)) != NULL) {
-        answer(t, r);
+    struct connection *c = t->setup->connection;
+    struct pg_result *r = NULL;
+    bool goes_on = connection_send(c, sql, t->err);
+    while (goes_on &&
+           (goes_on = connection_next(c, &r, t->has_failed ? &t->ignored : t->err)) &&
+           r != NULL) {
+        goes_on = answer(t, r);
         PQclear(r);
-        if (PQstatus(pg) != CONNECTION_OK) {
-            note_failure(t, NULL);
-            return false;
+        if (goes_on && PQstatus(c->pg) != CONNECTION_OK) {
+            note_failure(t, NULL); /* it would give the same result for ever */
+            goes_on = false;
         }
     }
-    return !t->has_failed;
+    return goes_on && !t->has_failed;
+}
+
+bool load_converse(const struct load_setup *setup, const struct load_query *query,
+                   const char *sql, struct load_counts *counts, size_t *failed_table,
+                   struct error *err)
+{
+    struct conversation talk = { .setup = setup,
+                                 .query = query,
+                                 .counts = counts,
+                                 .failed_table = failed_table,
+                                 .err = err };
+    *failed_table = SINK_NO_TABLE;
+    return converse(&talk, sql);
 }
 
 bool load_run(const struct load_setup *setup, const struct sink_load *load,
@@ -223,13 +256,8 @@ bool load_run(const struct load_setup *setup, const struct sink_load *load,
                                     .table_count = count,
                                     .key = setup->key,
                                     .newest_wins = setup->newest_wins };
-        struct conversation talk = { .setup = setup,
-                                     .query = &query,
-                                     .counts = counts,
-                                     .failed_table = failed_table,
-                                     .err = err };
         load_query_write(&query, &sql);
-        done = converse(&talk, buf_cstr(&sql));
+        done = load_converse(setup, &query, buf_cstr(&sql), counts, failed_table, err);
     }
     for (size_t i = 0; i < count; i++) {
         free(tables[i].columns);

@@ -4,6 +4,7 @@
 #ifndef LOADER_POSTGRES_LOAD_H
 #define LOADER_POSTGRES_LOAD_H
 
+#include "loader/postgres/load_query.h"
 #include "loader/postgres/positions.h"
 #include "loader/postgres/staging.h"
 
@@ -19,5 +20,14 @@ struct load_setup {
 MUST_CHECK bool load_run(const struct load_setup *setup, const struct sink_load *load,
                          struct load_counts *counts, size_t *failed_table,
                          struct error *err);
+
+/* Sends a string made from `query` and feeds its COPYs; fails as load_run does. */
+MUST_CHECK bool load_converse(const struct load_setup *setup,
+                              const struct load_query *query, const char *sql,
+                              struct load_counts *counts, size_t *failed_table,
+                              struct error *err);
+
+/* Sets the columns that any of the table's rows fills; free() them. */
+void load_find_columns(struct load_table *t);
 
 #endif

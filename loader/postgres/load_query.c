@@ -16,6 +16,13 @@ static void add_cstr_literal(struct buf *sql, const char *text)
     connection_add_literal(sql, view_cstr(text));
 }
 
+static void add_key(const struct load_query *q, struct buf *sql)
+{
+    add_cstr_literal(sql, q->key.group);
+    buf_add_char(sql, ',');
+    add_cstr_literal(sql, q->key.cluster_id);
+}
+
 /* ---- positions, locks, checks ---- */
 
 /* Ordered by topic and partition inside of the statement, so that two loaders take the
@@ -23,9 +30,7 @@ static void add_cstr_literal(struct buf *sql, const char *text)
 static void add_advance(const struct load_query *q, struct buf *sql)
 {
     buf_add_cstr(sql, "SELECT backstitch.advance(");
-    add_cstr_literal(sql, q->key.group);
-    buf_add_char(sql, ',');
-    add_cstr_literal(sql, q->key.cluster_id);
+    add_key(q, sql);
     buf_add_cstr(sql, ",v.t,v.p,v.f,v.n,");
     add_cstr_literal(sql, q->key.owner);
     buf_add_cstr(sql, ") FROM (SELECT * FROM (VALUES ");
@@ -37,6 +42,50 @@ static void add_advance(const struct load_query *q, struct buf *sql)
                    (long long)v->from, (long long)v->to);
     }
     buf_add_cstr(sql, ") AS w(t,p,f,n) ORDER BY t,p) AS v;\n");
+}
+
+static void add_range_name(struct buf *sql, const struct sink_range *r)
+{
+    add_cstr_literal(sql, r->topic);
+    buf_printf(sql, ",%d,", r->partition);
+    add_cstr_literal(sql, r->schema);
+    buf_add_char(sql, ',');
+    add_cstr_literal(sql, r->table);
+}
+
+/* Of a slice of a held range only its start moves. */
+static void add_slice(const struct load_query *q, struct buf *sql)
+{
+    const struct sink_range *r = q->load->slice;
+    buf_add_cstr(sql, "SELECT backstitch.advance_held(");
+    add_key(q, sql);
+    buf_add_char(sql, ',');
+    add_range_name(sql, r);
+    buf_printf(sql, ",%lld,%lld,%lld);\n", (long long)r->from, (long long)r->to,
+               (long long)q->load->lost);
+}
+
+/* What waits for its table from now on. Ordered, as the positions are. */
+static void add_holds(const struct load_query *q, struct buf *sql)
+{
+    if (q->load->hold_count == 0) {
+        return;
+    }
+    buf_add_cstr(sql, "SELECT backstitch.hold(");
+    add_key(q, sql);
+    buf_add_cstr(sql, ",v.t,v.p,v.s,v.n,v.f,v.e,v.c,v.r) FROM (SELECT * FROM (VALUES ");
+    for (size_t i = 0; i < q->load->hold_count; i++) {
+        const struct sink_hold *h = &q->load->holds[i];
+        buf_add_cstr(sql, i == 0 ? "(" : ",(");
+        add_range_name(sql, &h->range);
+        buf_printf(sql, ",%lld::bigint,%lld::bigint,", (long long)h->range.from,
+                   (long long)h->range.to);
+        add_cstr_literal(sql, h->code);
+        buf_add_char(sql, ',');
+        add_cstr_literal(sql, h->reason);
+        buf_add_char(sql, ')');
+    }
+    buf_add_cstr(sql, ") AS w(t,p,s,n,f,e,c,r) ORDER BY t,p,s,n) AS v;\n");
 }
 
 static void add_schema_lock(struct buf *sql, struct view schema)
@@ -143,6 +192,20 @@ static void add_suppressed(struct buf *sql, struct view schema)
                       " AND d.requested_at > s." STAGING_SINCE ")");
 }
 
+/* Which rows are new. A partitioned table has no xmax to tell; there we ask what was
+ * there when the statement began, which is another answer only when another loader
+ * inserts the same id at the same moment. */
+static void add_returning(struct buf *sql, const struct load_table *t)
+{
+    if (!table_is_partitioned(t->rows->table)) {
+        buf_add_cstr(sql, "xmax=0 AS is_new)");
+        return;
+    }
+    buf_add_cstr(sql, "t.message_id AS id), p AS (SELECT NOT EXISTS (SELECT FROM ");
+    add_table_name(sql, t->rows->table);
+    buf_add_cstr(sql, " o WHERE o.message_id=i.id) AS is_new FROM i)");
+}
+
 static void add_insert(const struct load_query *q, struct buf *sql,
                        const struct load_table *t)
 {
@@ -174,8 +237,9 @@ static void add_insert(const struct load_query *q, struct buf *sql,
     add_columns(sql, t, COLUMN_EXCLUDED);
     buf_printf(sql,
                "_sdc_batched_at=EXCLUDED._sdc_batched_at WHERE t._sdc_sequence%s"
-               "EXCLUDED._sdc_sequence RETURNING xmax=0 AS is_new)",
+               "EXCLUDED._sdc_sequence RETURNING ",
                beats);
+    add_returning(sql, t);
 }
 
 /* One row of load_stat for this table and minute, and the counts for the client. */
@@ -183,8 +247,9 @@ static void add_counts(const struct load_query *q, struct buf *sql,
                        const struct load_table *t)
 {
     buf_add_cstr(sql, ", n AS (SELECT count(*) FILTER (WHERE is_new) AS new,"
-                      " count(*) FILTER (WHERE NOT is_new) AS replaced FROM i),"
-                      " z AS (SELECT count(*) FILTER (WHERE ");
+                      " count(*) FILTER (WHERE NOT is_new) AS replaced FROM ");
+    buf_add_cstr(sql, table_is_partitioned(t->rows->table) ? "p" : "i");
+    buf_add_cstr(sql, "), z AS (SELECT count(*) FILTER (WHERE ");
     add_suppressed(sql, table_schema(t->rows->table));
     buf_printf(sql,
                ") AS suppressed, max(now() - s." STAGING_RECEIVED ") AS freshness"
@@ -292,14 +357,9 @@ static void add_rejected_of(const struct load_query *q, struct buf *sql,
     buf_printf(sql, ",%llu);\n", (unsigned long long)count);
 }
 
-static bool is_first_of_schema(const struct sink_load *b, size_t at)
+static bool is_withheld(const struct sink_rows *t)
 {
-    for (size_t i = 0; i < at; i++) {
-        if (view_equal(b->rejected[i].schema, b->rejected[at].schema)) {
-            return false;
-        }
-    }
-    return true;
+    return t->row_count == 0 && t->suppressed_integrations > 0;
 }
 
 /* A table of which every event was withheld has no rows, but a count. */
@@ -307,7 +367,7 @@ static void add_withheld(const struct load_query *q, struct buf *sql)
 {
     for (size_t i = 0; i < q->load->table_count; i++) {
         const struct sink_rows *t = &q->load->tables[i];
-        if (t->row_count > 0 || t->suppressed_integrations == 0) {
+        if (!is_withheld(t)) {
             continue;
         }
         const struct table *table = t->table;
@@ -322,9 +382,46 @@ static void add_withheld(const struct load_query *q, struct buf *sql)
     }
 }
 
+/* ---- the whole ---- */
+
+/* TRUNCATE, COPY, INSERT; INSERT and note_rejected. */
+#define STATEMENTS_OF_TABLE 3
+#define STATEMENTS_OF_REJECTED 2
+
+static bool is_first_of_schema(const struct sink_load *b, size_t at)
+{
+    for (size_t i = 0; i < at; i++) {
+        if (view_equal(b->rejected[i].schema, b->rejected[at].schema)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What is written behind the tables' own statements: a count for each table of which all
+ * was withheld, then two statements for each schema's rejected events. */
+static size_t rejected_table_of(const struct load_query *q, size_t at)
+{
+    size_t withheld = 0;
+    for (size_t i = 0; i < q->load->table_count; i++) {
+        withheld += is_withheld(&q->load->tables[i]) ? 1 : 0;
+    }
+    for (size_t i = 0; at >= withheld && i < q->load->rejected_count; i++) {
+        if (!is_first_of_schema(q->load, i)) {
+            continue;
+        }
+        if (at - withheld < STATEMENTS_OF_REJECTED) {
+            return q->load->table_count + i;
+        }
+        withheld += STATEMENTS_OF_REJECTED;
+    }
+    return SINK_NO_TABLE;
+}
+
 size_t load_query_table_of(const struct load_query *q, size_t at)
 {
     size_t before = 1; /* advance */
+    before += q->load->hold_count > 0 ? 1 : 0;
     for (size_t i = 0; i < q->table_count; i++) {
         before += begins_schema(q, i) ? 1 : 0;
     }
@@ -342,19 +439,32 @@ size_t load_query_table_of(const struct load_query *q, size_t at)
         }
         at--;
     }
-    /* TRUNCATE, COPY, INSERT */
-    return at < 3 * q->table_count ? q->tables[at / 3].index : SINK_NO_TABLE;
+    if (at < STATEMENTS_OF_TABLE * q->table_count) {
+        return q->tables[at / STATEMENTS_OF_TABLE].index;
+    }
+    return rejected_table_of(q, at - STATEMENTS_OF_TABLE * q->table_count);
+}
+
+void load_query_write_rows(const struct load_query *q, const struct load_table *t,
+                           struct buf *sql)
+{
+    add_copy(sql, t);
+    add_insert(q, sql, t);
+    add_counts(q, sql, t);
 }
 
 void load_query_write(const struct load_query *q, struct buf *sql)
 {
-    add_advance(q, sql);
+    if (q->load->slice == NULL) {
+        add_advance(q, sql);
+    } else {
+        add_slice(q, sql);
+    }
+    add_holds(q, sql);
     add_locks_and_checks(q, sql);
     add_deletions(q, sql);
     for (size_t i = 0; i < q->table_count; i++) {
-        add_copy(sql, &q->tables[i]);
-        add_insert(q, sql, &q->tables[i]);
-        add_counts(q, sql, &q->tables[i]);
+        load_query_write_rows(q, &q->tables[i], sql);
     }
     add_withheld(q, sql);
     for (size_t i = 0; i < q->load->rejected_count; i++) {

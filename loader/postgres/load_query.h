@@ -1,11 +1,12 @@
 /* load_query: the text of a batch's transaction: one simple-query string
  * (architecture.md, section 4). Pure.
  *
- * In order: advance every partition (BS001 arrives before the first COPY), one shared
- * advisory lock per schema, lock the tables and check that each is what the batch was
- * mapped for (BS002), deletions, then for each table, by name: empty its staging table,
- * COPY, INSERT with its counts; rejected events; statistics. The same shape is frozen as
- * a fixture in tests/component/sql, with its own test.
+ * In order: advance every partition, or the start of a held range (BS001 arrives before
+ * the first COPY), note what waits for its table, one shared advisory lock per schema,
+ * lock the tables and check that each is what the batch was mapped for (BS002),
+ * deletions, then for each table, by name: empty its staging table, COPY, INSERT with its
+ * counts; rejected events; statistics. The same shape is frozen as a fixture in
+ * tests/component/sql, with its own test.
  */
 #ifndef LOADER_POSTGRES_LOAD_QUERY_H
 #define LOADER_POSTGRES_LOAD_QUERY_H
@@ -37,7 +38,12 @@ struct load_query {
 /* Appends the whole string. */
 void load_query_write(const struct load_query *q, struct buf *sql);
 
-/* Which table (its number in the load) the statement `at` of the string is about, counted
+/* Appends what loads one table's rows: three statements. */
+void load_query_write_rows(const struct load_query *q, const struct load_table *t,
+                           struct buf *sql);
+
+/* Which table (its number in the load, or table_count + i for the _sdc_rejected of
+ * rejected[i]'s schema) the statement `at` of the string is about, counted
  * from 0; SINK_NO_TABLE: none. */
 size_t load_query_table_of(const struct load_query *q, size_t at);
 

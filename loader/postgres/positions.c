@@ -1,5 +1,7 @@
 #include "loader/postgres/positions.h"
 
+#include "common/base/mem.h"
+
 #include <stdio.h>
 
 static const char read_sql[] =
@@ -37,39 +39,88 @@ bool positions_read(struct connection *c, const struct positions_key *key,
     return true;
 }
 
-static const char insert_sql[] =
-    "INSERT INTO backstitch.load_offset"
-    " (consumer_group, cluster_id, topic, kafka_partition, next_offset, owner)"
-    " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING 1";
-
-static const char update_sql[] =
-    "UPDATE backstitch.load_offset SET next_offset = $5, owner = $6, updated_at = now()"
-    " WHERE consumer_group = $1 AND cluster_id = $2 AND topic = $3 AND kafka_partition = "
-    "$4"
-    "   AND next_offset = $7 RETURNING 1";
-
-bool positions_set(struct connection *c, const struct positions_key *key,
-                   const struct sink_position *position, int64_t expected,
-                   struct error *err)
+/* Ordered, so that two loaders take the row locks in the same order. */
+bool positions_move(struct connection *c, const struct positions_key *key,
+                    const struct sink_move *moves, size_t count, struct error *err)
 {
-    char partition[16];
-    char next[24];
-    char before[24];
-    snprintf(partition, sizeof partition, "%d", position->partition);
-    snprintf(next, sizeof next, "%lld", (long long)position->next_offset);
-    snprintf(before, sizeof before, "%lld", (long long)expected);
-    const char *const values[] = {
-        key->group, key->cluster_id, position->topic, partition, next, key->owner, before
-    };
+    struct buf sql = { 0 };
+    buf_add_cstr(&sql, "SELECT backstitch.move_position(");
+    connection_add_literal(&sql, view_cstr(key->group));
+    buf_add_char(&sql, ',');
+    connection_add_literal(&sql, view_cstr(key->cluster_id));
+    buf_add_cstr(&sql, ",v.t,v.p,v.f,v.n,v.m,v.w,");
+    connection_add_literal(&sql, view_cstr(key->owner));
+    buf_add_cstr(&sql, ") FROM (SELECT * FROM (VALUES ");
+    for (size_t i = 0; i < count; i++) {
+        const struct sink_move *m = &moves[i];
+        buf_add_cstr(&sql, i == 0 ? "(" : ",(");
+        connection_add_literal(&sql, view_cstr(m->topic));
+        buf_printf(&sql, ",%d,nullif(%lld,-1)::bigint,%lld::bigint,%lld::bigint,",
+                   m->partition, (long long)m->expected, (long long)m->next,
+                   (long long)m->missing);
+        connection_add_literal(&sql, view_cstr(m->why == NULL ? "" : m->why));
+        buf_add_char(&sql, ')');
+    }
+    buf_add_cstr(&sql, ") AS w(t,p,f,n,m,w) ORDER BY t,p) AS v");
+    bool done = connection_run(c, buf_cstr(&sql), "moving positions", err);
+    buf_release(&sql);
+    return done;
+}
+
+static const char held_sql[] =
+    "SELECT topic, kafka_partition, \"schema\", \"table\", from_offset, to_offset"
+    "  FROM backstitch.held WHERE consumer_group = $1 AND cluster_id = $2"
+    " ORDER BY 1, 2, 3, 4";
+
+static void copy_field(const struct pg_result *r, int row, int column, char *out,
+                       size_t size)
+{
+    snprintf(out, size, "%.*s", VIEW_ARG(connection_field(r, row, column)));
+}
+
+bool positions_held(struct connection *c, const struct positions_key *key,
+                    struct sink_range **out, size_t *out_count, struct error *err)
+{
+    const char *const where[] = { key->group, key->cluster_id };
     struct pg_result *r = NULL;
-    bool is_first = expected < 0;
-    if (!connection_query(c, is_first ? insert_sql : update_sql, is_first ? 6 : 7, values,
-                          &r, err)) {
+    if (!connection_query(c, held_sql, 2, where, &r, err)) {
         return false;
     }
-    bool was_set = connection_rows(r) == 1;
+    int count = connection_rows(r);
+    struct sink_range *list = mem_calloc((size_t)count, sizeof *list);
+    for (int i = 0; i < count; i++) {
+        copy_field(r, i, 0, list[i].topic, sizeof list[i].topic);
+        list[i].partition = (int32_t)connection_field_i64(r, i, 1);
+        copy_field(r, i, 2, list[i].schema, sizeof list[i].schema);
+        copy_field(r, i, 3, list[i].table, sizeof list[i].table);
+        list[i].from = connection_field_i64(r, i, 4);
+        list[i].to = connection_field_i64(r, i, 5);
+    }
     connection_free(r);
-    return was_set || error_set(err, ERROR_RETRY, ERROR_FROM_POSTGRES, "BS001",
-                                "another loader has set the position of %s:%d",
-                                position->topic, position->partition);
+    *out = list;
+    *out_count = (size_t)count;
+    return true;
+}
+
+static const char tried_sql[] =
+    "UPDATE backstitch.held SET tried_at = now(), code = $5, reason = $6"
+    " WHERE consumer_group = $1 AND cluster_id = $2 AND \"schema\" = $3 AND \"table\" = "
+    "$4";
+
+bool positions_note_tried(struct connection *c, const struct positions_key *key,
+                          struct view schema, struct view table, const struct error *why,
+                          struct error *err)
+{
+    char schema_text[SINK_NAME_BYTES];
+    char table_text[SINK_NAME_BYTES];
+    snprintf(schema_text, sizeof schema_text, "%.*s", VIEW_ARG(schema));
+    snprintf(table_text, sizeof table_text, "%.*s", VIEW_ARG(table));
+    const char *const values[] = { key->group, key->cluster_id, schema_text,
+                                   table_text, why->code,       why->text };
+    struct pg_result *r = NULL;
+    if (!connection_query(c, tried_sql, 6, values, &r, err)) {
+        return false;
+    }
+    connection_free(r);
+    return true;
 }

@@ -1,5 +1,5 @@
-/* positions: backstitch.load_offset, the authority on how far each partition is loaded
- * (architecture.md, sections 4 and 5).
+/* positions: backstitch.load_offset, the authority on how far each partition is loaded,
+ * and backstitch.held, what waits for a table (architecture.md, sections 4 and 5).
  */
 #ifndef LOADER_POSTGRES_POSITIONS_H
 #define LOADER_POSTGRES_POSITIONS_H
@@ -19,9 +19,21 @@ MUST_CHECK bool positions_read(struct connection *c, const struct positions_key 
                                struct sink_position *positions, size_t count,
                                struct error *err);
 
-/* Sets one; BS001 unless the row is at `expected` (-1: there is none). */
-MUST_CHECK bool positions_set(struct connection *c, const struct positions_key *key,
-                              const struct sink_position *position, int64_t expected,
-                              struct error *err);
+/* Moves all or none, and notes the gaps in the same transaction; BS001 when one is not
+ * where it is expected. */
+MUST_CHECK bool positions_move(struct connection *c, const struct positions_key *key,
+                               const struct sink_move *moves, size_t count,
+                               struct error *err);
+
+/* What waits for tables (backstitch.held), by partition; free() the list. */
+MUST_CHECK bool positions_held(struct connection *c, const struct positions_key *key,
+                               struct sink_range **out, size_t *out_count,
+                               struct error *err);
+
+/* Notes on a table's ranges that it was tried, and what stands in the way. */
+MUST_CHECK bool positions_note_tried(struct connection *c,
+                                     const struct positions_key *key, struct view schema,
+                                     struct view table, const struct error *why,
+                                     struct error *err);
 
 #endif

@@ -7,6 +7,7 @@
 #include "loader/postgres/server_check.h"
 #include "loader/postgres/table_ddl.h"
 #include "loader/postgres/table_reader.h"
+#include "loader/postgres/trial.h"
 #include "loader/postgres/upkeep.h"
 
 #include "common/base/clock.h"
@@ -19,6 +20,7 @@ struct postgres_sink {
     struct postgres_sink_setup setup;
     struct database_url url;
     struct connection connection;
+    struct connection_waker *waker;
     struct staging staging;
     /* Schemas whose _sdc_rejected is known to be there; NUL-ended names, one after
      * another. */
@@ -101,13 +103,41 @@ static bool sink_read_positions(void *context, const char *cluster_id,
     return positions_read(&s->connection, &key, positions, count, err);
 }
 
-static bool sink_set_position(void *context, const char *cluster_id,
-                              const struct sink_position *position, int64_t expected,
-                              struct error *err)
+static bool sink_move_positions(void *context, const char *cluster_id,
+                                const struct sink_move *moves, size_t count,
+                                struct error *err)
 {
     struct postgres_sink *s = context;
     struct positions_key key = key_of(s, cluster_id);
-    return positions_set(&s->connection, &key, position, expected, err);
+    return positions_move(&s->connection, &key, moves, count, err);
+}
+
+static bool sink_read_held(void *context, const char *cluster_id, struct sink_range **out,
+                           size_t *out_count, struct error *err)
+{
+    struct postgres_sink *s = context;
+    struct positions_key key = key_of(s, cluster_id);
+    return positions_held(&s->connection, &key, out, out_count, err);
+}
+
+static bool sink_note_tried(void *context, const char *cluster_id, struct view schema,
+                            struct view name, const struct error *why, struct error *err)
+{
+    struct postgres_sink *s = context;
+    struct positions_key key = key_of(s, cluster_id);
+    return positions_note_tried(&s->connection, &key, schema, name, why, err);
+}
+
+static void sink_interrupt(void *context, bool is_on)
+{
+    struct postgres_sink *s = context;
+    connection_waker_set(s->waker, is_on);
+}
+
+static int64_t sink_mono_ms(void *context)
+{
+    (void)context;
+    return clock_mono_ms();
 }
 
 static bool is_known(const struct postgres_sink *s, struct view schema)
@@ -125,7 +155,7 @@ static bool is_known(const struct postgres_sink *s, struct view schema)
 /* A source whose events are all rejected has no data table yet, so its schema may be
  * missing. */
 static bool make_rejected_tables(struct postgres_sink *s, const struct sink_load *load,
-                                 struct error *err)
+                                 size_t *failed_table, struct error *err)
 {
     struct table_ddl_options options = ddl_options(s);
     for (size_t i = 0; i < load->rejected_count; i++) {
@@ -134,6 +164,7 @@ static bool make_rejected_tables(struct postgres_sink *s, const struct sink_load
             continue;
         }
         if (!table_ddl_schema(&s->connection, schema, &options, err)) {
+            *failed_table = load->table_count + i;
             return false;
         }
         buf_add_view(&s->known_schemas, schema);
@@ -142,16 +173,22 @@ static bool make_rejected_tables(struct postgres_sink *s, const struct sink_load
     return true;
 }
 
-static bool sink_load(void *context, const char *cluster_id, const struct sink_load *load,
-                      struct load_counts *counts, size_t *failed_table, struct error *err)
+static struct load_setup load_setup_of(struct postgres_sink *s, const char *cluster_id)
 {
-    struct postgres_sink *s = context;
     struct load_setup setup = { .connection = &s->connection,
                                 .staging = &s->staging,
                                 .key = key_of(s, cluster_id),
                                 .newest_wins = s->setup.newest_wins };
+    return setup;
+}
+
+static bool sink_load(void *context, const char *cluster_id, const struct sink_load *load,
+                      struct load_counts *counts, size_t *failed_table, struct error *err)
+{
+    struct postgres_sink *s = context;
+    struct load_setup setup = load_setup_of(s, cluster_id);
     *failed_table = SINK_NO_TABLE;
-    if (make_rejected_tables(s, load, err) &&
+    if (make_rejected_tables(s, load, failed_table, err) &&
         load_run(&setup, load, counts, failed_table, err)) {
         upkeep_after_load(&s->upkeep, &s->connection, load, clock_mono_ms());
         return true;
@@ -160,16 +197,29 @@ static bool sink_load(void *context, const char *cluster_id, const struct sink_l
     return false;
 }
 
+static bool sink_try_rows(void *context, const struct sink_rows *rows,
+                          struct sink_trial *out, struct error *err)
+{
+    struct load_setup setup = load_setup_of(context, "");
+    return trial_run(&setup, rows, out, err);
+}
+
 static bool sink_probe(void *context, const struct table *table, struct error *err)
 {
     struct postgres_sink *s = context;
     return probe_table(&s->connection, table, err);
 }
 
-void postgres_sink_open(const struct postgres_sink_setup *setup, struct sink *out)
+bool postgres_sink_open(const struct postgres_sink_setup *setup, struct sink *out,
+                        struct error *err)
 {
     struct postgres_sink *s = mem_calloc(1, sizeof *s);
     s->setup = *setup;
+    if (!connection_waker_new(&s->waker, err)) {
+        free(s);
+        return false;
+    }
+    s->connection.waker = s->waker;
     database_url_init(&s->url, setup->database_url, setup->database_url_file);
     *out = (struct sink){ .context = s,
                           .connect = sink_connect,
@@ -177,9 +227,15 @@ void postgres_sink_open(const struct postgres_sink_setup *setup, struct sink *ou
                           .read_table = sink_read_table,
                           .extend = sink_extend,
                           .read_positions = sink_read_positions,
-                          .set_position = sink_set_position,
+                          .move_positions = sink_move_positions,
+                          .read_held = sink_read_held,
+                          .note_tried = sink_note_tried,
+                          .try_rows = sink_try_rows,
+                          .mono_ms = sink_mono_ms,
+                          .interrupt = sink_interrupt,
                           .load = sink_load,
                           .probe = sink_probe };
+    return true;
 }
 
 void postgres_sink_close(struct sink *sink)
@@ -192,6 +248,7 @@ void postgres_sink_close(struct sink *sink)
     buf_release(&s->known_schemas);
     upkeep_release(&s->upkeep);
     database_url_release(&s->url);
+    connection_waker_free(s->waker);
     free(s);
     sink->context = NULL;
 }

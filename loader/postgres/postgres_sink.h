@@ -20,7 +20,8 @@ struct postgres_sink_setup {
 };
 
 /* Makes the sink, not yet connected. The setup's strings must outlive it. */
-void postgres_sink_open(const struct postgres_sink_setup *setup, struct sink *out);
+MUST_CHECK bool postgres_sink_open(const struct postgres_sink_setup *setup,
+                                   struct sink *out, struct error *err);
 
 /* Disconnects and frees. */
 void postgres_sink_close(struct sink *sink);

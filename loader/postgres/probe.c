@@ -43,10 +43,10 @@ static const char *value_for(const struct column *column)
     return NULL;
 }
 
-static void add_insert(struct buf *sql, const struct table *table)
+void probe_add_insert(struct buf *sql, const struct table *table)
 {
     struct buf values = { 0 };
-    buf_add_cstr(sql, "BEGIN; INSERT INTO ");
+    buf_add_cstr(sql, "INSERT INTO ");
     connection_add_name(sql, table_schema(table));
     buf_add_char(sql, '.');
     connection_add_name(sql, table_name(table));
@@ -79,7 +79,8 @@ static void add_insert(struct buf *sql, const struct table *table)
 bool probe_table(struct connection *c, const struct table *table, struct error *err)
 {
     struct buf sql = { 0 };
-    add_insert(&sql, table);
+    buf_add_cstr(&sql, "BEGIN; ");
+    probe_add_insert(&sql, table);
     bool is_taken = connection_run(c, buf_cstr(&sql), "trying a row of our own", err);
     struct error ignored; /* the refusal is what is told */
     if (!connection_run(c, "ROLLBACK", "rolling back", &ignored)) {

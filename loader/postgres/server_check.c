@@ -73,7 +73,7 @@ static bool are_sessions(struct connection *a, struct connection *b, struct erro
 bool server_check_sessions(struct connection *c, const char *database_url,
                            struct error *err)
 {
-    struct connection second = { NULL };
+    struct connection second = { .pg = NULL };
     struct error no_room; /* too many connections: then nothing can be said */
     if (!connection_open(&second, database_url, &no_room)) {
         return true;

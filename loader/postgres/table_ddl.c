@@ -10,8 +10,8 @@
  * the table itself, is. */
 static void begin(struct buf *sql, struct view schema)
 {
-    buf_add_cstr(
-        sql, "BEGIN; SELECT pg_advisory_xact_lock(backstitch.schema_lock(), hashtext(");
+    buf_add_cstr(sql, "BEGIN; SET LOCAL lock_timeout = 0;"
+                      "SELECT pg_advisory_xact_lock(backstitch.schema_lock(), hashtext(");
     connection_add_literal(sql, schema);
     buf_add_cstr(sql, ")); SET LOCAL lock_timeout = '500ms';");
 }
@@ -53,13 +53,31 @@ static bool make_schema(struct connection *c, struct view schema,
     buf_add_cstr(&sql, ";");
     add_grants(&sql, options, "SCHEMA", schema, NULL);
     buf_add_cstr(&sql, " END IF; END $make$;");
-    buf_add_cstr(&sql, "SELECT backstitch.make_rejected(");
-    connection_add_literal(&sql, schema);
-    buf_add_cstr(&sql, ");");
-    add_grants(&sql, options, "TABLE", schema, "_sdc_rejected");
     bool done = connection_run(c, buf_cstr(&sql), "creating the schema", err);
     buf_release(&sql);
     return done;
+}
+
+static bool make_rejected(struct connection *c, struct view schema,
+                          const struct table_ddl_options *options, struct error *err)
+{
+    struct buf sql = { 0 };
+    buf_add_cstr(&sql, "SAVEPOINT rejected; SELECT backstitch.make_rejected(");
+    connection_add_literal(&sql, schema);
+    buf_add_cstr(&sql, ");");
+    add_grants(&sql, options, "TABLE", schema, "_sdc_rejected");
+    bool done = connection_run(c, buf_cstr(&sql), "making _sdc_rejected", err);
+    buf_release(&sql);
+    return done;
+}
+
+/* Beside a table that is made: what is wrong with _sdc_rejected must not hold it. */
+static bool try_make_rejected(struct connection *c, struct view schema,
+                              const struct table_ddl_options *options, struct error *err)
+{
+    struct error ignored; /* told when there is something to reject */
+    return make_rejected(c, schema, options, &ignored) ||
+           connection_run(c, "ROLLBACK TO rejected", "going back", err);
 }
 
 static void add_column(struct buf *sql, const struct column *column)
@@ -232,6 +250,7 @@ bool table_ddl_extend(struct connection *c, const struct table_plan *plan,
     struct table *current = NULL;
     struct table *changed = NULL;
     bool done = begin_locked(c, schema, err) && make_schema(c, schema, options, err) &&
+                try_make_rejected(c, schema, options, err) &&
                 table_reader_read(c, schema, table_name(base), per_hour, &current, err) &&
                 is_loadable(current, err) &&
                 (has_changed(base, current) || change(c, plan, current, options, err)) &&
@@ -250,6 +269,7 @@ bool table_ddl_schema(struct connection *c, struct view schema,
                       const struct table_ddl_options *options, struct error *err)
 {
     bool done = begin_locked(c, schema, err) && make_schema(c, schema, options, err) &&
+                make_rejected(c, schema, options, err) &&
                 connection_run(c, "COMMIT", "committing DDL", err);
     return done || roll_back(c);
 }

@@ -270,6 +270,7 @@ static struct table *table_of(const struct pg_result *r, struct table_setup *set
     setup->exists = connection_rows(r) > 0;
     if (setup->exists) {
         setup->fingerprint = connection_field(r, 0, FIELD_FINGERPRINT);
+        setup->is_partitioned = view_equal_cstr(connection_field(r, 0, FIELD_KIND), "p");
         setup->faults = faults_of(r, setup);
     }
     struct table *table = table_new(setup);

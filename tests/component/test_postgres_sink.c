@@ -1,6 +1,6 @@
 /* The PostgreSQL sink against a real server: the one transaction, its fences, copies,
  * suppression, statistics, and DDL beside others. */
-#include "loader/load/batch.h"
+#include "loader/load/batch_load.h"
 #include "loader/postgres/connection.h"
 #include "loader/postgres/postgres_sink.h"
 
@@ -25,7 +25,6 @@ static const char *const no_names[] = { NULL };
 /* One loader: a sink with its own catalogue and mapper, as two processes would have. */
 struct loader {
     struct sink sink;
-    struct stream stream;
     struct catalogue *catalogue;
     struct mapper *mapper;
 };
@@ -42,6 +41,8 @@ static void release_message(void *context, void *message)
     free(message);
 }
 
+static const struct log_release releases = { NULL, release_message };
+
 static void open_loader(struct loader *l, const char *url, const char *owner, bool newest)
 {
     struct mapping_options options = { .ignore_paths = no_names,
@@ -52,8 +53,7 @@ static void open_loader(struct loader *l, const char *url, const char *owner, bo
                                          .newest_wins = newest,
                                          .new_columns_per_hour = 100 };
     struct error err;
-    postgres_sink_open(&setup, &l->sink);
-    l->stream = (struct stream){ .release = release_message };
+    assert_true(postgres_sink_open(&setup, &l->sink, &err));
     l->catalogue = catalogue_new();
     l->mapper = mapper_new(&options);
     if (!l->sink.connect(l->sink.context, &err)) {
@@ -131,13 +131,13 @@ struct event {
     enum event_type type;
 };
 
-static struct stream_record to_record(const struct event *e)
+static struct log_record to_record(const struct event *e)
 {
     size_t size = strlen(e->rest) + 200;
     char *value = mem_alloc(size);
     int len = snprintf(value, size, "{\"type\":\"%s\",\"messageId\":\"%s\"%s}",
                        event_type_name(e->type), e->id, e->rest);
-    struct stream_record r = {
+    struct log_record r = {
         .record = { .topic = e->type,
                     .value = view_of(value, (size_t)len),
                     .source = VIEW_LITERAL("shop"),
@@ -164,14 +164,14 @@ static struct batch_context context_of(struct loader *l)
 
 static void add(struct batch *b, struct loader *l, struct event e)
 {
-    struct stream_record r = to_record(&e);
+    struct log_record r = to_record(&e);
     struct batch_context c = context_of(l);
-    batch_add(b, &c, &r, e.offset);
+    batch_add(b, &c, &r, e.offset, 0);
 }
 
-/* What settle.c does, without its refinements: makes every plan true and maps again,
+/* What table_keeper does, without its refinements: makes every plan true and maps again,
  * until nothing is to be added (a twin shows only once the column's type is known). */
-static void settle(struct loader *l, struct batch *b)
+static void ensure(struct loader *l, struct batch *b)
 {
     struct batch_context c = context_of(l);
     struct error err;
@@ -185,7 +185,7 @@ static void settle(struct loader *l, struct batch *b)
             catalogue_put(l->catalogue, made);
             table_unref(made);
         }
-        batch_map(b, &c, false);
+        batch_map(b, &c);
         added = 0;
         for (size_t i = 0; i < b->table_count; i++) {
             added += table_plan_added(b->tables[i].plan);
@@ -196,32 +196,37 @@ static void settle(struct loader *l, struct batch *b)
 static bool load(struct loader *l, struct batch *b, struct load_counts *counts,
                  struct error *err)
 {
+    static const struct held_tables none = { 0 };
     struct load_counts own[16] = { { 0 } };
-    struct sink_rows tables[16];
+    struct batch_load content;
     size_t failed_table;
     assert_true(b->table_count <= 16);
-    struct sink_load content = batch_as_load(b, tables);
-    return l->sink.load(l->sink.context, cluster, &content, counts == NULL ? own : counts,
-                        &failed_table, err);
+    batch_load_make(b, 0, b->record_count, &none, &content);
+    bool done = l->sink.load(l->sink.context, cluster, &content.load,
+                             counts == NULL ? own : counts, &failed_table, err);
+    batch_load_release(&content);
+    return done;
 }
 
 static void load_well(struct loader *l, struct batch *b, struct load_counts *counts)
 {
     struct error err = { .text = "" };
-    settle(l, b);
+    ensure(l, b);
     if (!load(l, b, counts, &err)) {
         fail_msg("%s %s", err.code, err.text);
     }
-    batch_free(b, &l->stream);
+    batch_free(b, &releases);
 }
 
 static void position(struct loader *l, int64_t offset)
 {
-    struct sink_position p = { topic, 0, offset };
     struct sink_position now = { topic, 0, -1 };
     struct error err;
     assert_true(l->sink.read_positions(l->sink.context, cluster, &now, 1, &err));
-    if (!l->sink.set_position(l->sink.context, cluster, &p, now.next_offset, &err)) {
+    struct sink_move move = { .topic = topic,
+                              .expected = now.next_offset,
+                              .next = offset };
+    if (!l->sink.move_positions(l->sink.context, cluster, &move, 1, &err)) {
         fail_msg("%s %s", err.code, err.text);
     }
 }
@@ -308,13 +313,13 @@ static void test_a_position_that_is_not_ours_loads_nothing(void **state)
     struct error err;
     position(&f->a, 9);
     add(b, &f->a, (struct event){ 5, "m1", 1000, "", EVENT_TRACK });
-    settle(&f->a, b);
+    ensure(&f->a, b);
     assert_false(load(&f->a, b, NULL, &err));
     assert_string_equal(err.code, "BS001");
     assert_int_equal(sink_failure_of(&err), SINK_FENCED);
     assert_sql(f, "0", "SELECT count(*) FROM shop.track");
     assert_sql(f, "9", "SELECT next_offset FROM backstitch.load_offset");
-    batch_free(b, &f->a.stream);
+    batch_free(b, &releases);
 }
 
 static void test_a_table_that_changed_is_told(void **state)
@@ -332,12 +337,12 @@ static void test_a_table_that_changed_is_told(void **state)
         struct batch *b = batch_new();
         struct error err;
         add(b, &f->a, (struct event){ 0, "m1", 1000, "", EVENT_TRACK });
-        settle(&f->a, b);
+        ensure(&f->a, b);
         run(f, changes[i]);
         assert_false(load(&f->a, b, NULL, &err));
         assert_int_equal(sink_failure_of(&err), SINK_STALE);
         assert_sql(f, "0", "SELECT next_offset FROM backstitch.load_offset");
-        batch_free(b, &f->a.stream);
+        batch_free(b, &releases);
     }
 }
 
@@ -352,20 +357,22 @@ static void test_a_refused_value_takes_everything_back(void **state)
         (struct event){ 1, "good", 1000, ",\"properties\":{\"n\":1}", EVENT_TRACK });
     add(b, &f->a,
         (struct event){ 2, "bad", 1000, ",\"properties\":{\"n\":-1}", EVENT_TRACK });
-    settle(&f->a, b);
+    ensure(&f->a, b);
     run(f, "ALTER TABLE shop.track ADD CONSTRAINT positive CHECK (properties__n > 0)");
-    struct sink_rows tables[2];
+    static const struct held_tables none = { 0 };
     struct load_counts counts[2];
-    struct sink_load content = batch_as_load(b, tables);
+    struct batch_load content;
     size_t failed_table = SINK_NO_TABLE;
-    assert_false(f->a.sink.load(f->a.sink.context, cluster, &content, counts,
+    batch_load_make(b, 0, b->record_count, &none, &content);
+    assert_false(f->a.sink.load(f->a.sink.context, cluster, &content.load, counts,
                                 &failed_table, &err));
+    batch_load_release(&content);
     assert_int_equal(failed_table, 1); /* the batch's second table: track */
     assert_string_equal(err.code, "23514");
     assert_int_equal(sink_failure_of(&err), SINK_POISON);
     assert_sql(f, "0", "SELECT count(*) FROM shop.page");
     assert_sql(f, "0", "SELECT next_offset FROM backstitch.load_offset");
-    batch_free(b, &f->a.stream);
+    batch_free(b, &releases);
     /* The session goes on, and its staging tables are clean. */
     b = batch_new();
     add(b, &f->a,
@@ -535,10 +542,10 @@ static void test_a_rejected_event_counts_its_attempts(void **state)
     position(&f->a, 0);
     for (int64_t i = 0; i < 3; i++) {
         struct event e = { i, "r1", 1000, ",\"userId\":\"it's\"", EVENT_REJECTED };
-        struct stream_record r = to_record(&e);
+        struct log_record r = to_record(&e);
         r.record.reason = view_cstr("unknown event type");
         struct batch_context c = context_of(&f->a);
-        batch_add(b, &c, &r, i);
+        batch_add(b, &c, &r, i, 0);
         if (i == 1) {
             load_well(&f->a, b, NULL);
             b = batch_new();
@@ -667,7 +674,7 @@ static void test_readers_get_what_the_loader_makes(void **state)
            "END $$");
     f->a.sink.disconnect(f->a.sink.context);
     postgres_sink_close(&f->a.sink);
-    postgres_sink_open(&setup, &f->a.sink);
+    assert_true(postgres_sink_open(&setup, &f->a.sink, &err));
     assert_true(f->a.sink.connect(f->a.sink.context, &err));
     struct batch *b = batch_new();
     position(&f->a, 0);

@@ -22,7 +22,7 @@ static char url[320]; /* of an empty database */
 static void open_at(struct connection *c, const char *where)
 {
     struct error err;
-    *c = (struct connection){ NULL };
+    *c = (struct connection){ .pg = NULL };
     if (!connection_open(c, where, &err)) {
         fail_msg("%s: %s %s", where, err.code, err.text);
     }

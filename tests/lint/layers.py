@@ -2,6 +2,7 @@
 
     common/base <- common/service <- ingest, loader
     common/base <- common/contract <- ingest, loader
+    loader/commands -> consume -> load -> { mapping, postgres }, postgres -> mapping
 Service and contract never include each other, ingest and loader never include each other. A library's header appears in .c files only, and
 only in folders that may know the library.
 """
@@ -10,14 +11,18 @@ import sys
 
 import tree
 
+LOADER = {"common/base", "common/service", "common/contract"}
+
 MAY_INCLUDE = {
     "common/base": {"common/base"},
     "common/service": {"common/base", "common/service"},
     "common/contract": {"common/base", "common/contract"},
     "ingest": {"common/base", "common/service", "common/contract", "ingest"},
-    "loader": {"common/base", "common/service", "common/contract", "loader"},
+    "loader/commands": LOADER | {"loader/commands", "loader/consume", "loader/load", "loader/mapping", "loader/postgres"},
+    "loader/consume": LOADER | {"loader/consume", "loader/load"},
+    "loader/load": LOADER | {"loader/load", "loader/mapping", "loader/postgres"},
+    "loader/postgres": LOADER | {"loader/postgres", "loader/mapping"},
     "loader/mapping": {"common/base", "common/contract", "loader/mapping"},
-    "loader/postgres": {"common/base", "common/service", "common/contract", "loader/mapping", "loader/postgres"},
 }
 
 MAY_USE = {
@@ -25,9 +30,11 @@ MAY_USE = {
     "common/service": {"librdkafka", "civetweb", "json-c"},
     "common/contract": {"openssl"},
     "ingest": {"librdkafka", "civetweb", "json-c", "openssl", "zlib", "uthash", "libcurl"},
-    "loader": {"librdkafka", "json-c", "libpq", "uthash"},
-    "loader/mapping": {"uthash"},
+    "loader/commands": {"json-c"},
+    "loader/consume": {"librdkafka"},
+    "loader/load": set(),
     "loader/postgres": {"libpq"},
+    "loader/mapping": {"uthash"},
 }
 
 LIBRARY_OF = {

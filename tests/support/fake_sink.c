@@ -170,22 +170,102 @@ static bool fake_read_positions(void *context, const char *cluster_id,
     return true;
 }
 
-static bool fake_set_position(void *context, const char *cluster_id,
-                              const struct sink_position *position, int64_t expected,
-                              struct error *err)
+void fake_sink_place(struct fake_sink *f, const char *topic, int32_t partition,
+                     int64_t next_offset)
 {
-    struct fake_sink *f = context;
-    (void)cluster_id;
-    if (fake_sink_position(f, position->topic, position->partition) != expected) {
-        return fail(err, "BS001", "the position is another's");
-    }
-    struct sink_position *p = find_position(f, position->topic, position->partition);
+    struct sink_position *p = find_position(f, topic, partition);
     if (p == NULL) {
         REQUIRE(f->position_count < sizeof f->positions / sizeof f->positions[0]);
         p = &f->positions[f->position_count++];
+        p->topic = topic;
+        p->partition = partition;
     }
-    *p = *position;
+    p->next_offset = next_offset;
+}
+
+static bool fake_move_positions(void *context, const char *cluster_id,
+                                const struct sink_move *moves, size_t count,
+                                struct error *err)
+{
+    struct fake_sink *f = context;
+    (void)cluster_id;
+    if (next_failure(f->move_failures, f->move_failure_count, &f->move_failure_next,
+                     err)) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (fake_sink_position(f, moves[i].topic, moves[i].partition) !=
+            moves[i].expected) {
+            return fail(err, "BS001", "the position is another's");
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        fake_sink_place(f, moves[i].topic, moves[i].partition, moves[i].next);
+        f->gaps += moves[i].missing > 0 ? 1 : 0;
+    }
     return true;
+}
+
+/* ---- what waits ---- */
+
+static struct sink_range *find_held(struct fake_sink *f, const struct sink_range *like)
+{
+    for (size_t i = 0; i < f->held_count; i++) {
+        struct sink_range *r = &f->held[i];
+        if (r->partition == like->partition && strcmp(r->topic, like->topic) == 0 &&
+            strcmp(r->schema, like->schema) == 0 && strcmp(r->table, like->table) == 0) {
+            return r;
+        }
+    }
+    return NULL;
+}
+
+static void hold(struct fake_sink *f, const struct sink_range *range)
+{
+    struct sink_range *r = find_held(f, range);
+    if (r == NULL) {
+        REQUIRE(f->held_count < sizeof f->held / sizeof f->held[0]);
+        f->held[f->held_count++] = *range;
+        return;
+    }
+    r->from = range->from < r->from ? range->from : r->from;
+    r->to = range->to > r->to ? range->to : r->to;
+}
+
+static bool fake_read_held(void *context, const char *cluster_id, struct sink_range **out,
+                           size_t *out_count, struct error *err)
+{
+    struct fake_sink *f = context;
+    (void)cluster_id;
+    (void)err;
+    *out = mem_calloc(f->held_count, sizeof **out);
+    memcpy(*out, f->held, f->held_count * sizeof **out);
+    *out_count = f->held_count;
+    return true;
+}
+
+static bool fake_note_tried(void *context, const char *cluster_id, struct view schema,
+                            struct view name, const struct error *why, struct error *err)
+{
+    (void)context;
+    (void)cluster_id;
+    (void)schema;
+    (void)name;
+    (void)why;
+    (void)err;
+    return true;
+}
+
+static int64_t fake_mono_ms(void *context)
+{
+    struct fake_sink *f = context;
+    return f->now_ms;
+}
+
+static void fake_interrupt(void *context, bool is_on)
+{
+    (void)context;
+    (void)is_on;
 }
 
 static bool is_poison(const struct fake_sink *f, int64_t offset)
@@ -228,6 +308,9 @@ static bool check_tables(struct fake_sink *f, const struct sink_load *b,
 {
     for (size_t i = 0; i < b->table_count; i++) {
         const struct table *mapped = b->tables[i].table;
+        if (b->tables[i].row_count == 0) {
+            continue;
+        }
         *failed_table = i;
         const struct table **slot =
             find_table(f, table_schema(mapped), table_name(mapped));
@@ -242,9 +325,28 @@ static bool check_tables(struct fake_sink *f, const struct sink_load *b,
     return true;
 }
 
+static bool check_broken(const struct fake_sink *f, const struct sink_load *b,
+                         size_t *failed_table, struct error *err)
+{
+    for (size_t i = 0; f->broken_table != NULL && i < b->table_count; i++) {
+        if (b->tables[i].row_count > 0 &&
+            view_equal_cstr(table_name(b->tables[i].table), f->broken_table)) {
+            *failed_table = i;
+            return fail(err, f->broken_code, "the table is broken");
+        }
+    }
+    return true;
+}
+
 static bool check_positions(struct fake_sink *f, const struct sink_load *b,
                             struct error *err)
 {
+    if (b->slice != NULL) {
+        const struct sink_range *r = find_held(f, b->slice);
+        if (r == NULL || r->from != b->slice->from) {
+            return fail(err, "BS001", "the range does not begin there");
+        }
+    }
     for (size_t i = 0; i < b->interval_count; i++) {
         const struct sink_interval *v = &b->intervals[i];
         if (fake_sink_position(f, v->topic, v->partition) != v->from) {
@@ -272,6 +374,16 @@ static void commit(struct fake_sink *f, const struct sink_load *b)
     for (size_t i = 0; i < b->interval_count; i++) {
         const struct sink_interval *v = &b->intervals[i];
         find_position(f, v->topic, v->partition)->next_offset = v->to;
+    }
+    for (size_t i = 0; i < b->hold_count; i++) {
+        hold(f, &b->holds[i].range);
+    }
+    if (b->slice != NULL) {
+        struct sink_range *r = find_held(f, b->slice);
+        r->from = b->slice->to;
+        if (r->from >= r->to) {
+            *r = f->held[--f->held_count];
+        }
     }
     size_t before = f->loaded_count;
     for (size_t i = 0; i < b->table_count; i++) {
@@ -302,6 +414,7 @@ static bool fake_load(void *context, const char *cluster_id, const struct sink_l
     if (next_failure(f->load_failures, f->load_failure_count, &f->load_failure_next,
                      err) ||
         !check_positions(f, load, err) || !check_tables(f, load, failed_table, err) ||
+        !check_broken(f, load, failed_table, err) ||
         !check_poison(f, load, failed_table, err)) {
         return false;
     }
@@ -312,11 +425,35 @@ static bool fake_load(void *context, const char *cluster_id, const struct sink_l
     return true;
 }
 
+static bool fake_try_rows(void *context, const struct sink_rows *rows,
+                          struct sink_trial *out, struct error *err)
+{
+    struct fake_sink *f = context;
+    f->trials++;
+    *out = (struct sink_trial){ .is_table_at_fault = f->refuses_probe };
+    if (f->refuses_probe) {
+        fail(err, f->poison_code, "our own row is refused");
+        return true;
+    }
+    out->refusals = mem_calloc(rows->row_count, sizeof *out->refusals);
+    for (size_t i = 0; i < rows->row_count; i++) {
+        if (is_poison(f, offset_of(&rows->rows[i]))) {
+            struct sink_refusal *r = &out->refusals[out->refusal_count++];
+            r->row = i;
+            snprintf(r->code, sizeof r->code, "%.5s", f->poison_code);
+            snprintf(r->text, sizeof r->text, "a value is refused");
+        }
+    }
+    return true;
+}
+
 static bool fake_probe(void *context, const struct table *table, struct error *err)
 {
     struct fake_sink *f = context;
-    (void)table;
     f->probes++;
+    if (f->broken_table != NULL && view_equal_cstr(table_name(table), f->broken_table)) {
+        return fail(err, f->broken_code, "the table is broken");
+    }
     return !f->refuses_probe || fail(err, f->poison_code, "our own row is refused");
 }
 
@@ -330,7 +467,12 @@ void fake_sink_init(struct fake_sink *f)
                              .read_table = fake_read_table,
                              .extend = fake_extend,
                              .read_positions = fake_read_positions,
-                             .set_position = fake_set_position,
+                             .mono_ms = fake_mono_ms,
+                             .interrupt = fake_interrupt,
+                             .move_positions = fake_move_positions,
+                             .read_held = fake_read_held,
+                             .note_tried = fake_note_tried,
+                             .try_rows = fake_try_rows,
                              .load = fake_load,
                              .probe = fake_probe };
 }

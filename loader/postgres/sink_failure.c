@@ -1,7 +1,7 @@
-/* sqlstate: what a failure of PostgreSQL means for the loader, by its SQLSTATE
- * (reliability.md, 3.3). A code that is not listed is our bug: it stops the partition and
- * rejects nothing. */
-#include "loader/postgres/sink.h"
+/* What a failure of PostgreSQL means for the loader, by its SQLSTATE
+ * (reliability.md, 3.3). A code that is not listed may be our bug or a table's: the table
+ * is held and nothing rejected. */
+#include "loader/postgres/sink_failure.h"
 
 #include <string.h>
 
@@ -14,6 +14,7 @@ struct rule {
 static const struct rule rules[] = {
     { "BS001", SINK_FENCED },
     { "BS002", SINK_STALE },
+    { "BS003", SINK_TABLE },  /* table_ddl: the table cannot be loaded */
     { "BS004", SINK_CONFIG }, /* server_check: a server that loading cannot work with */
     { "08", SINK_RECONNECT },
     { "57P01", SINK_RECONNECT }, /* admin_shutdown */
@@ -37,17 +38,16 @@ static const struct rule rules[] = {
     { "42P07", SINK_DDL_RACE },
     { "42P06", SINK_DDL_RACE }, /* duplicate_schema */
     { "42701", SINK_DDL_RACE },
-    { "42710", SINK_DDL_RACE },
-    { "21000", SINK_BUG },
+    { "42710", SINK_DDL_RACE }, /* also for 23505 on an index of pg_catalog */
     { "22", SINK_POISON },
     { "23", SINK_POISON },
     { "54000", SINK_POISON },
     { "54001", SINK_POISON },
     { "54011", SINK_POISON },
     { "28", SINK_CONFIG },
-    { "42501", SINK_CONFIG },
     { "3D000", SINK_CONFIG },
-    { "3F000", SINK_CONFIG },
+    { "42501", SINK_TABLE },
+    { "3F000", SINK_TABLE },
 };
 
 enum sink_failure sink_failure_of(const struct error *err)
@@ -57,7 +57,7 @@ enum sink_failure sink_failure_of(const struct error *err)
             return rules[i].failure;
         }
     }
-    return SINK_BUG;
+    return SINK_UNKNOWN;
 }
 
 const char *sink_failure_name(enum sink_failure failure)
@@ -81,8 +81,10 @@ const char *sink_failure_name(enum sink_failure failure)
         return "fenced";
     case SINK_CONFIG:
         return "config";
-    case SINK_BUG:
-        return "bug";
+    case SINK_TABLE:
+        return "table";
+    case SINK_UNKNOWN:
+        return "unknown";
     }
-    return "bug";
+    return "unknown";
 }
