@@ -50,7 +50,8 @@ struct spool_window {
  * larger than the window goes alone. */
 bool spool_window_has_room(const struct spool_window *w);
 
-/* A record is about to be sent. Only with room. */
+/* A record is about to be sent. Only when there was room; one that has failed since then
+ * is no hindrance: this one is sent again with it. */
 struct spool_flight *spool_window_add(struct spool_window *w, struct spool_place behind,
                                       uint64_t bytes);
 
