@@ -3,18 +3,21 @@
 #include "ingest/request/proxies.h"
 
 #include "common/contract/event_type.h"
+#include "common/service/memory_limit.h"
 #include "common/service/process_options.h"
 
 #include <stddef.h>
 #include <string.h>
-#include <unistd.h>
 
-/* A thread waits for its request's acknowledgement, so their number bounds the requests a
- * second (performance.md, 0); beyond 512 nothing was gained. Each costs about 100 KB of
- * stack and buffers. */
-#define MAX_THREADS 512
-#define MIN_THREADS 64
-#define BYTES_PER_THREAD (1u << 20)
+/* A connection costs a thread. Beyond 384 nothing was gained (trial of 330 and 512
+ * threads at 256 connections); each costs about 50 KB at rest, and keeps at most
+ * WORKER_KEPT_BYTES. An eighth of the memory is theirs, a quarter what is under way. */
+#define MAX_THREADS 384
+#define MIN_THREADS 32
+#define BYTES_PER_THREAD (256u << 10)
+#define THREADS_SHARE 8
+#define INFLIGHT_SHARE 4
+#define MAX_INFLIGHT_BYTES (256ULL << 20)
 
 #define AT(member) offsetof(struct ingest_options, member)
 
@@ -79,21 +82,30 @@ static const struct option options[] = {
       .type = OPTION_SIZE,
       .offset = AT(max_event_bytes),
       .fallback = "1MiB",
-      .min = 1024,
+      .min = 256u << 10, /* what is kept of a rejected event must fit, with its headers */
       .max = 1ULL << 24,
       .help = "largest event with its headers; the topics must take it" },
     { .env = "INGEST_THREADS",
       .type = OPTION_COUNT,
       .offset = AT(threads),
       .max = 10000,
-      .help = "request threads; unset: derived from memory, at most 512" },
+      .help = "connections served at a time; unset: derived from the memory that the "
+              "process may use, at most 384" },
     { .env = "INGEST_MAX_INFLIGHT_BYTES",
       .type = OPTION_SIZE,
       .offset = AT(max_inflight_bytes),
-      .fallback = "256MiB",
       .min = 1u << 20,
       .max = 1ULL << 40,
-      .help = "bodies and records under way; above it requests get 503" },
+      .help = "bodies and records under way, above it requests get 503; unset: a quarter "
+              "of the memory that the process may use, at most 256MiB" },
+    { .env = "INGEST_KEEP_ALIVE",
+      .type = OPTION_DURATION,
+      .offset = AT(keep_alive_ms),
+      .fallback = "75s",
+      .min = 1000,
+      .max = 3600000,
+      .help = "how long an idle connection is kept: longer than the proxy in front keeps "
+              "it; under pressure idle ones go first" },
     { .env = "INGEST_DRAIN_DELAY",
       .type = OPTION_DURATION,
       .offset = AT(drain_delay_ms),
@@ -153,11 +165,16 @@ unsigned ingest_options_threads(const struct ingest_options *o)
     if (o->threads > 0) {
         return (unsigned)o->threads;
     }
-    long pages = sysconf(_SC_PHYS_PAGES);
-    long page = sysconf(_SC_PAGESIZE);
-    uint64_t memory = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
-    uint64_t threads = memory / 8 / BYTES_PER_THREAD;
+    uint64_t threads = memory_limit_bytes() / THREADS_SHARE / BYTES_PER_THREAD;
     return threads > MAX_THREADS   ? MAX_THREADS
            : threads < MIN_THREADS ? MIN_THREADS
                                    : (unsigned)threads;
+}
+
+uint64_t ingest_options_inflight(const struct ingest_options *o)
+{
+    uint64_t derived = memory_limit_bytes() / INFLIGHT_SHARE;
+    return o->max_inflight_bytes > 0      ? o->max_inflight_bytes
+           : derived < MAX_INFLIGHT_BYTES ? derived
+                                          : MAX_INFLIGHT_BYTES;
 }

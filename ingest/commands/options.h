@@ -22,8 +22,9 @@ struct ingest_options {
     uint64_t body_timeout_ms;
     uint64_t max_body_bytes;
     uint64_t max_event_bytes;
-    uint64_t threads; /* 0: derived from memory */
-    uint64_t max_inflight_bytes;
+    uint64_t threads;            /* 0: derived from memory */
+    uint64_t max_inflight_bytes; /* 0: derived from memory */
+    uint64_t keep_alive_ms;
     uint64_t drain_delay_ms;
     uint64_t shutdown_timeout_ms;
 };
@@ -33,7 +34,9 @@ extern const struct option_table ingest_option_table;
 /* What no single option shows: appends mistakes. */
 void ingest_options_check(const void *config, struct buf *mistakes);
 
-/* The number of request threads: as configured, or derived from the machine's memory. */
+/* As configured, or derived from the memory that the process may use: the number of
+ * request threads; the bytes of bodies and records under way. */
 unsigned ingest_options_threads(const struct ingest_options *o);
+uint64_t ingest_options_inflight(const struct ingest_options *o);
 
 #endif

@@ -1,6 +1,7 @@
 #include "ingest/commands/serve.h"
 
-#include "ingest/durable/kafka_publisher.h"
+#include "ingest/commands/options.h"
+#include "ingest/durable/ack_rule.h"
 #include "ingest/request/accept.h"
 
 #include "common/base/clock.h"
@@ -21,6 +22,7 @@ struct ingest {
     struct budget budget;
     struct registry *registry;
     struct kafka_publisher *publisher;
+    struct ack_rule *ack_rule;
     struct accept *accept;
     struct http_server *server;
     struct admin *admin;
@@ -41,33 +43,65 @@ static void refresh_metrics(void *context)
     struct ingest_state state = { .inflight_requests = http_server_busy(in->server),
                                   .inflight_bytes = budget_used(&in->budget),
                                   .kafka_queue = kafka_publisher_queued(in->publisher),
+                                  .is_circuit_open =
+                                      ack_rule_circuit_is_open(in->ack_rule),
                                   .has_reload_failed = atomic_load(&in->reload_failed) };
     ingest_metrics_state(in->metrics, &state);
 }
 
 /* ---- building ---- */
 
-static bool open_publisher(struct ingest *in, struct error *err)
+static void on_kafka_failure(void *context, const char *error_name)
+{
+    const struct ingest *in = context;
+    ingest_metrics_kafka_error(in->metrics, error_name);
+}
+
+static void on_delivered(void *context, int64_t took_ms)
+{
+    const struct ingest *in = context;
+    ingest_metrics_delivered(in->metrics, took_ms);
+}
+
+static bool open_durable(struct ingest *in, struct error *err)
 {
     struct kafka_publisher_setup setup = { .brokers = in->options->kafka_brokers,
                                            .config_file = in->options->kafka_config_file,
                                            .topic_prefix = in->options->topic_prefix,
-                                           .budget = &in->budget,
-                                           .metrics = in->metrics };
-    return kafka_publisher_open(&setup, &in->publisher, err);
+                                           .max_event_bytes =
+                                               in->options->max_event_bytes,
+                                           .on_failure = on_kafka_failure,
+                                           .context = in };
+    if (!kafka_publisher_open(&setup, &in->publisher, err)) {
+        return false;
+    }
+    struct ack_rule_setup rule = { .publisher = in->publisher,
+                                   .ack_timeout_ms = in->options->kafka_ack_timeout_ms,
+                                   .on_delivered = on_delivered,
+                                   .context = in };
+    in->ack_rule = ack_rule_new(&rule);
+    return true;
 }
 
 static bool start_server(struct ingest *in, struct error *err)
 {
-    struct accept_setup accept = { .options = in->options,
-                                   .registry = in->registry,
-                                   .durable = kafka_publisher_port(in->publisher),
-                                   .budget = &in->budget,
-                                   .metrics = in->metrics };
+    struct accept_setup accept = {
+        .trusted_proxies = in->options->trusted_proxies,
+        .public_url = in->options->public_url,
+        .request_deadline_ms = in->options->request_deadline_ms,
+        .body_timeout_ms = in->options->body_timeout_ms,
+        .max_body_bytes = in->options->max_body_bytes,
+        .max_event_bytes = in->options->max_event_bytes,
+        .registry = in->registry,
+        .durable = ack_rule_port(in->ack_rule),
+        .budget = &in->budget,
+        .metrics = in->metrics,
+    };
     in->accept = accept_new(&accept);
     struct http_server_setup setup = { .listen = in->options->listen,
                                        .threads = ingest_options_threads(in->options),
                                        .read_timeout_ms = in->options->body_timeout_ms,
+                                       .keep_alive_ms = in->options->keep_alive_ms,
                                        .handle = accept_handle,
                                        .context = in->accept,
                                        .new_worker = accept_new_worker,
@@ -87,11 +121,11 @@ static bool start_admin(struct ingest *in, struct error *err)
 static bool build(struct ingest *in, struct error *err)
 {
     in->metrics = ingest_metrics_new();
-    budget_init(&in->budget, in->options->max_inflight_bytes);
+    budget_init(&in->budget, ingest_options_inflight(in->options));
     if (!registry_open(in->options->sources_file, &in->registry, err)) {
         return false;
     }
-    if (!open_publisher(in, err) || !start_server(in, err)) {
+    if (!open_durable(in, err) || !start_server(in, err)) {
         return false;
     }
     metrics_on_scrape(ingest_metrics_registry(in->metrics), refresh_metrics, in);
@@ -154,6 +188,7 @@ static bool take_down(struct ingest *in, int64_t deadline)
     int64_t left = deadline - clock_mono_ms();
     bool is_empty =
         kafka_publisher_close(in->publisher, left > 0 ? (int)(left / FLUSH_SHARE) : 0);
+    ack_rule_free(in->ack_rule);
     accept_free(in->accept);
     registry_close(in->registry);
     ingest_metrics_free(in->metrics);
@@ -175,7 +210,8 @@ int command_serve(const struct command_call *call)
     log_info("ingest_started", log_text("version", BACKSTITCH_VERSION),
              log_text("listen", in.options->listen),
              log_text("admin", in.options->admin_listen),
-             log_uint("threads", ingest_options_threads(in.options)));
+             log_uint("threads", ingest_options_threads(in.options)),
+             log_uint("inflight_bytes", ingest_options_inflight(in.options)));
     serve(&in);
     int64_t deadline = clock_mono_ms() + (int64_t)in.options->shutdown_timeout_ms;
     bool is_drained = drain(&in, deadline);

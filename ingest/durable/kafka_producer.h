@@ -1,6 +1,6 @@
 /* kafka_producer: one client of librdkafka's for producing, with our topics opened.
  *
- * A thin wrapper: it knows the record's topics and key rules of the library, nothing of
+ * A thin wrapper: it knows the record's topics and the library's rules, nothing of
  * requests, budgets or outages. Two kinds: the usual one fills batches; a `solo` one
  * sends each record in a batch of its own, because a broker that refuses one record
  * refuses all that share its batch (measured: 35 reports for one record too large).
@@ -11,22 +11,27 @@
 #ifndef INGEST_DURABLE_KAFKA_PRODUCER_H
 #define INGEST_DURABLE_KAFKA_PRODUCER_H
 
+#include "ingest/durable/kafka_ticket.h"
+
 #include "common/base/error.h"
 #include "common/base/view.h"
 #include "common/contract/event_type.h"
 #include "common/contract/record.h"
 
 struct kafka_producer;
+struct rd_kafka_conf_s;
 struct rd_kafka_message_s;
 struct rd_kafka_headers_s;
 
 struct kafka_producer_setup {
-    const char *brokers;
-    const char *config_file; /* NULL: none */
+    /* Of the clients to come: read once, so that a file that changed on disk meanwhile,
+     * or is half written, cannot keep the next one from being made. Borrowed, copied for
+     * each client. */
+    const struct rd_kafka_conf_s *conf;
     const char *topic_prefix;
     bool is_solo;
     void *context; /* of the callbacks */
-    /* What became of a record; `_private` is its opaque. */
+    /* What became of a record; `_private` is its ticket. */
     void (*on_report)(void *context, bool is_solo,
                       const struct rd_kafka_message_s *message);
     /* The client as a whole: a librdkafka code and its text. */
@@ -36,33 +41,37 @@ struct kafka_producer_setup {
 /* A record on its way to the client. */
 struct kafka_outgoing {
     enum event_type topic;
-    struct view key, value;
+    struct view key;   /* copied */
+    struct view value; /* borrowed until the ticket's end */
     struct rd_kafka_headers_s *headers;
-    void *opaque; /* comes back with the report */
+    struct kafka_ticket *ticket; /* comes back with the report */
 };
 
 /* Starts the client; succeeds with Kafka away. The texts of `setup` are borrowed until
- * close. INVALID: the configuration file is refused. */
+ * close. INVALID: librdkafka refuses the configuration, such as certificates that are not
+ * there. */
 MUST_CHECK bool kafka_producer_open(const struct kafka_producer_setup *setup,
                                     struct kafka_producer **out, struct error *err);
 
-/* Copies the bytes, takes the headers (also on failure), and queues the record; never
- * blocks. Returns a librdkafka code, 0 when it is queued: then, and only then, a report
- * follows. */
+/* Queues the record, takes the headers (also on failure); never blocks. Returns a
+ * librdkafka code, 0 when it is queued: then, and only then, a report follows. */
 int kafka_producer_send(struct kafka_producer *p, const struct kafka_outgoing *record);
 
-/* The headers of a record, for one kafka_producer_send. */
-struct rd_kafka_headers_s *kafka_producer_headers(const struct record *r);
+/* Headers for one kafka_producer_send. */
+struct rd_kafka_headers_s *kafka_producer_headers(const struct record_header *headers,
+                                                  size_t count);
 
-/* Memory that a record takes while it is under way; the same when it is reported. */
-uint64_t kafka_producer_bytes_of(struct view key, struct view value,
-                                 const struct rd_kafka_headers_s *headers);
+/* The topic of a report, of whichever client. */
+enum event_type kafka_producer_topic(const struct rd_kafka_message_s *message);
 
 /* Waits up to `timeout_ms` for reports and errors, and calls their callbacks. */
 void kafka_producer_poll(struct kafka_producer *p, int timeout_ms);
 
 /* Records queued or under way. Any thread. */
 unsigned kafka_producer_queued(const struct kafka_producer *p);
+
+/* True when a broker answers within `timeout_ms`. */
+bool kafka_producer_reaches_kafka(struct kafka_producer *p, int timeout_ms);
 
 /* Sends what is queued; false when something was left at the time-out. */
 bool kafka_producer_flush(struct kafka_producer *p, int timeout_ms);

@@ -32,13 +32,11 @@ struct body_split {
     bool is_done;
 };
 
-#define BODY_EVENT_DETAIL_BYTES 320
-
 struct body_event {
     struct view bytes;          /* the event, exactly as sent */
     const struct json_doc *doc; /* its members; NULL when it is rejected */
     enum reject_reason reason;  /* when it is rejected */
-    char detail[BODY_EVENT_DETAIL_BYTES];
+    char detail[REJECT_DETAIL_BYTES];
 };
 
 /* Reads the outer structure, with `doc` as scratch. False when it cannot be split:

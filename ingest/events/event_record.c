@@ -2,8 +2,6 @@
 
 #include "common/contract/json_text.h"
 
-#include <openssl/sha.h>
-
 #include <stdio.h>
 
 /* What Kafka adds to a record beside our texts: names of headers, lengths; rounded up. */
@@ -15,20 +13,6 @@ static size_t header_bytes(const struct record *r)
            r->integrations.len + r->sent_at.len + r->ip.len + r->traceparent.len;
 }
 
-void event_record_describe_cut(const char *detail, struct view value,
-                               char out[BODY_EVENT_DETAIL_BYTES])
-{
-    unsigned char digest[SHA256_DIGEST_LENGTH];
-    char hex[2 * SHA256_DIGEST_LENGTH + 1];
-    SHA256((const unsigned char *)value.data, value.len, digest);
-    for (size_t i = 0; i < sizeof digest; i++) {
-        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-    }
-    /* The digest must not be what a long detail pushes out. */
-    snprintf(out, BODY_EVENT_DETAIL_BYTES, "%.200s%s%zu bytes, sha256 %s", detail,
-             detail[0] == '\0' ? "" : "; ", value.len, hex);
-}
-
 static void to_rejected(struct record *r, enum reject_reason reason, const char *detail,
                         uint64_t max_event_bytes, struct event_scratch *scratch)
 {
@@ -36,7 +20,7 @@ static void to_rejected(struct record *r, enum reject_reason reason, const char 
     r->reason = view_cstr(reject_reason_text(reason));
     if (r->value.len > REJECT_KEPT_BYTES &&
         r->value.len + header_bytes(r) > max_event_bytes) {
-        event_record_describe_cut(detail, r->value, scratch->detail);
+        reject_reason_describe_cut(detail, r->value, scratch->detail);
         r->value.len = REJECT_KEPT_BYTES;
     } else {
         snprintf(scratch->detail, sizeof scratch->detail, "%s", detail);
@@ -80,4 +64,12 @@ void event_record_make(const struct event_facts *facts, const struct body_event 
     } else if (out->value.len + header_bytes(out) > facts->max_event_bytes) {
         to_rejected(out, REJECT_EVENT_TOO_LARGE, "", facts->max_event_bytes, scratch);
     }
+}
+
+bool event_record_fits(const struct event_facts *facts, struct view key,
+                       struct view value)
+{
+    struct record r = facts->common;
+    r.key = key;
+    return value.len + header_bytes(&r) <= facts->max_event_bytes;
 }

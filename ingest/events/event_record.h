@@ -25,7 +25,7 @@ struct event_facts {
 struct event_scratch {
     struct arena *arena;
     struct message_id id;
-    char detail[BODY_EVENT_DETAIL_BYTES];
+    char detail[REJECT_DETAIL_BYTES];
 };
 
 /* Fills *out: to the topic of the event's type, or to <prefix>.rejected with reason and
@@ -36,9 +36,8 @@ struct event_scratch {
 void event_record_make(const struct event_facts *facts, const struct body_event *event,
                        uint32_t seq, struct event_scratch *scratch, struct record *out);
 
-/* Writes what a value is that is about to be cut: "<detail>; 1048600 bytes, sha256 ..".
- */
-void event_record_describe_cut(const char *detail, struct view value,
-                               char out[BODY_EVENT_DETAIL_BYTES]);
+/* True when an event with this key is small enough with its headers. */
+bool event_record_fits(const struct event_facts *facts, struct view key,
+                       struct view value);
 
 #endif

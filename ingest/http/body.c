@@ -1,7 +1,5 @@
 #include "ingest/http/body.h"
 
-#include "common/contract/reject_reason.h"
-
 #include <zlib.h>
 
 #include <string.h>
@@ -24,10 +22,10 @@ struct reading {
     bool is_between_files; /* gzip: all members so far are complete */
 };
 
-static int64_t read_piece(struct reading *r, char *into)
+static int64_t read_piece(struct reading *r, char *into, size_t size)
 {
-    return r->source->read(r->source->context, into, PIECE_BYTES,
-                           r->limits->deadline_mono_ms, r->err);
+    return r->source->read(r->source->context, into, size, r->limits->deadline_mono_ms,
+                           r->err);
 }
 
 static enum body_result result_of(const struct error *err)
@@ -48,8 +46,8 @@ static enum body_result result_of(const struct error *err)
 /* Keeps the beginning of what is too large. */
 static enum body_result too_large(struct reading *r)
 {
-    if (r->out->len > REJECT_KEPT_BYTES) {
-        r->out->len = REJECT_KEPT_BYTES;
+    if (r->out->len > r->limits->kept_bytes) {
+        r->out->len = r->limits->kept_bytes;
     }
     return BODY_TOO_LARGE;
 }
@@ -66,12 +64,24 @@ static enum body_result take(struct reading *r, size_t size)
     return r->out->len > r->max_bytes ? too_large(r) : BODY_READ;
 }
 
+/* How much memory is asked for next: a body of known length gets no more than it has, so
+ * that a small one costs what it is; memory grows with what was received. */
+static size_t piece_of(const struct reading *r)
+{
+    int64_t left = r->source->content_length - (int64_t)r->out->len;
+    return left > 0 && left < PIECE_BYTES ? (size_t)left : PIECE_BYTES;
+}
+
 /* Reads straight into the buffer. */
 static enum body_result read_plain(struct reading *r)
 {
     enum body_result result = BODY_READ;
     while (result == BODY_READ) {
-        int64_t n = read_piece(r, buf_reserve(r->out, PIECE_BYTES));
+        if (r->source->content_length == (int64_t)r->out->len) {
+            return BODY_READ; /* whole: no memory is asked for that nothing comes into */
+        }
+        size_t size = piece_of(r);
+        int64_t n = read_piece(r, buf_reserve(r->out, size), size);
         if (n <= 0) {
             return n == 0 ? BODY_READ : result_of(r->err);
         }
@@ -133,7 +143,7 @@ static enum body_result read_inflated(struct reading *r, z_stream *z)
     char *in = buf_reserve(&piece, PIECE_BYTES);
     int64_t n = 1;
     while (result == BODY_READ && n > 0) {
-        n = read_piece(r, in);
+        n = read_piece(r, in, PIECE_BYTES);
         if (n > 0) {
             result = inflate_piece(r, z, in, (size_t)n);
         }
@@ -162,7 +172,7 @@ static enum body_result read_gzip(struct reading *r)
 /* Its size is known before a byte is read; the beginning is kept all the same. */
 static enum body_result read_beginning(struct reading *r)
 {
-    r->max_bytes = REJECT_KEPT_BYTES;
+    r->max_bytes = r->limits->kept_bytes;
     enum body_result result = read_plain(r);
     return result == BODY_READ ? BODY_TOO_LARGE : result;
 }

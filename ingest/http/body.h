@@ -15,7 +15,7 @@
 
 enum body_result {
     BODY_READ,
-    BODY_TOO_LARGE,    /* 413; the first REJECT_KEPT_BYTES are in `out` */
+    BODY_TOO_LARGE,    /* 413; the beginning is in `out` */
     BODY_TOO_SLOW,     /* 503 and close */
     BODY_NO_ROOM,      /* budget: 503 */
     BODY_MALFORMED,    /* 400 and close: chunks or gzip; *err says what */
@@ -27,6 +27,7 @@ struct body_limits {
     uint64_t max_bytes; /* of the body, and of what is inflated from it */
     int64_t deadline_mono_ms;
     struct budget *budget;
+    size_t kept_bytes; /* how much of a body that is too large is kept */
 };
 
 /* Where a body comes from: a port, so that tests pass bodies without a connection. */

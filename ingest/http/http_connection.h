@@ -6,8 +6,8 @@
 #ifndef INGEST_HTTP_HTTP_CONNECTION_H
 #define INGEST_HTTP_HTTP_CONNECTION_H
 
+#include "ingest/http/connection_watch.h"
 #include "ingest/http/http_server.h"
-#include "ingest/http/read_watch.h"
 
 #include "common/base/buf.h"
 
@@ -20,9 +20,10 @@ struct mg_request_info;
 struct http_server {
     struct mg_context *civetweb;
     struct http_server_setup setup;
-    struct read_watch *watch;
-    _Atomic unsigned busy;  /* inside of a handler */
-    _Atomic unsigned owned; /* workers that own a connection */
+    struct connection_watch *watch;
+    _Atomic unsigned busy;    /* requests that have begun and are not answered */
+    _Atomic unsigned reading; /* of them: those whose body is being read */
+    _Atomic unsigned owned;   /* workers that own a connection */
     _Atomic bool is_draining;
     _Atomic uint64_t next_request;
     uint64_t process_number; /* of its start: request ids of two processes differ */
@@ -31,7 +32,7 @@ struct http_server {
 struct http_worker {
     struct http_server *server;
     void *of_handler;
-    struct read_slot slot;
+    struct connection_slot slot;
     struct buf answer; /* each answer is put together here */
     /* Since when a request's head is awaited on this connection, and how long at most:
      * tells a head that came too slowly from a malformed one. */
@@ -47,6 +48,8 @@ struct http_exchange {
     int64_t body_bytes_read;
     bool is_body_over; /* nothing is left to read, or nothing can be read any more */
     bool was_continued;
+    bool is_answered_later; /* by http_late_answer */
+    int64_t began_mono_ms;
 };
 
 /* `owned` workers in per cent of all. */
@@ -54,6 +57,9 @@ static inline unsigned http_share(const struct http_server *s, unsigned owned)
 {
     return owned * 100 / s->setup.threads;
 }
+
+/* Would an answer have to close the connection? */
+bool http_exchange_must_close(const struct http_exchange *e, bool reply_must_close);
 
 /* A request id that no other request of any process is likely to have. */
 void http_exchange_new_id(struct http_server *s, char out[HTTP_REQUEST_ID_BYTES]);

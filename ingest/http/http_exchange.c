@@ -1,5 +1,6 @@
 #include "ingest/http/http_exchange.h"
 
+#include "ingest/http/answer_text.h"
 #include "ingest/http/framing.h"
 #include "ingest/http/http_connection.h"
 #include "ingest/http/request_head.h"
@@ -29,8 +30,14 @@ void *http_worker(const struct http_exchange *e)
 unsigned http_load(const struct http_exchange *e)
 {
     const struct http_server *s = e->worker->server;
-    unsigned owned = atomic_load(&s->owned);
-    return http_share(s, owned == 0 ? 0 : owned - 1);
+    unsigned reading = atomic_load(&s->reading);
+    unsigned busy = atomic_load(&s->busy);
+    return http_share(s, busy > reading + 1 ? busy - reading - 1 : 0);
+}
+
+bool http_is_draining(const struct http_exchange *e)
+{
+    return atomic_load(&e->worker->server->is_draining);
 }
 
 bool http_header(const struct http_exchange *e, const char *name, struct view *out)
@@ -144,10 +151,12 @@ static void continue_once(struct http_exchange *e)
 static int watched_read(struct http_exchange *e, char *into, size_t size,
                         int64_t deadline)
 {
-    read_watch_begin(&e->worker->slot, e->info->remote_addr, e->info->remote_port,
-                     e->info->server_port, deadline);
+    struct http_worker *w = e->worker;
+    connection_slot_read_body(&w->slot, e->began_mono_ms, deadline);
+    atomic_fetch_add(&w->server->reading, 1);
     int n = mg_read(e->connection, into, size);
-    read_watch_end(&e->worker->slot);
+    atomic_fetch_sub(&w->server->reading, 1);
+    connection_slot_enter(&w->slot, CONNECTION_BUSY);
     return n;
 }
 
@@ -157,7 +166,8 @@ static int64_t read_failed(struct http_exchange *e, int n, int64_t deadline,
                            struct error *err)
 {
     e->is_body_over = true;
-    if (n == 0 || clock_mono_ms() >= deadline) {
+    if (n == 0 || clock_mono_ms() >= deadline ||
+        connection_slot_was_shut(&e->worker->slot)) {
         error_set(err, ERROR_RETRY, ERROR_FROM_HTTP, NULL, "the body came too slowly");
     } else if (e->request.is_chunked) {
         error_set(err, ERROR_INVALID, ERROR_FROM_HTTP, NULL,
@@ -228,73 +238,27 @@ static bool client_closes(const struct http_exchange *e)
     return strcmp(e->info->http_version, "1.1") != 0;
 }
 
-static bool must_close(const struct http_exchange *e, const struct http_reply *reply)
+bool http_exchange_must_close(const struct http_exchange *e, bool reply_must_close)
 {
     const struct http_server *s = e->worker->server;
-    return reply->must_close || !e->is_body_over || client_closes(e) ||
+    return reply_must_close || !e->is_body_over || client_closes(e) ||
            atomic_load(&s->is_draining) ||
            http_share(s, atomic_load(&s->owned)) > KEEP_ALIVE_LOAD_PERCENT;
 }
 
-static const char *status_line(int status)
-{
-    static const struct {
-        int status;
-        const char *line;
-    } lines[] = {
-        { 200, "HTTP/1.1 200 OK\r\n" },
-        { 204, "HTTP/1.1 204 No Content\r\n" },
-        { 400, "HTTP/1.1 400 Bad Request\r\n" },
-        { 401, "HTTP/1.1 401 Unauthorized\r\n" },
-        { 404, "HTTP/1.1 404 Not Found\r\n" },
-        { 405, "HTTP/1.1 405 Method Not Allowed\r\n" },
-        { 411, "HTTP/1.1 411 Length Required\r\n" },
-        { 413, "HTTP/1.1 413 Content Too Large\r\n" },
-        { 415, "HTTP/1.1 415 Unsupported Media Type\r\n" },
-        { 429, "HTTP/1.1 429 Too Many Requests\r\n" },
-        { 503, "HTTP/1.1 503 Service Unavailable\r\n" },
-    };
-    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
-        if (lines[i].status == status) {
-            return lines[i].line;
-        }
-    }
-    mem_panic(__FILE__, __LINE__, "a status without a status line");
-}
-
-static void write_answer(struct http_exchange *e, const struct http_reply *reply,
-                         bool closes)
-{
-    struct buf *out = &e->worker->answer;
-    buf_clear(out);
-    buf_add_cstr(out, status_line(reply->status));
-    if (reply->status != 204) { /* RFC 9110, 8.6: it has no body, nor a length */
-        buf_add_cstr(out, "Content-Type: ");
-        buf_add_cstr(out, reply->content_type == NULL ? "application/json"
-                                                      : reply->content_type);
-        buf_add_cstr(out, "\r\nContent-Length: ");
-        buf_add_u64(out, reply->body.len);
-        buf_add_cstr(out, "\r\n");
-    }
-    buf_add_cstr(out, "X-Request-Id: ");
-    buf_add_cstr(out, e->request.request_id);
-    buf_add_cstr(out,
-                 closes ? "\r\nConnection: close\r\n" : "\r\nConnection: keep-alive\r\n");
-    buf_add_view(out, reply->headers);
-    buf_add_cstr(out, "\r\n");
-    if (reply->status != 204 && !view_equal_cstr(e->request.method, "HEAD")) {
-        buf_add_view(out, reply->body);
-    }
-    mg_write(e->connection, out->data, out->len);
-}
-
 void http_reply(struct http_exchange *e, const struct http_reply *reply)
 {
-    bool closes = must_close(e, reply);
-    if (closes) {
+    struct buf *text = &e->worker->answer;
+    struct answer_facts facts = { .request_id = e->request.request_id,
+                                  .closes =
+                                      http_exchange_must_close(e, reply->must_close),
+                                  .is_head = view_equal_cstr(e->request.method, "HEAD") };
+    if (facts.closes) {
         mg_disable_connection_keep_alive(e->connection);
     }
-    write_answer(e, reply, closes);
+    buf_clear(text);
+    answer_text_add(text, reply, &facts);
+    mg_write(e->connection, text->data, text->len);
     if (!e->is_body_over) {
         discard_body(e);
     }

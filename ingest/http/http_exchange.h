@@ -43,10 +43,13 @@ struct http_reply {
 /* The worker's own memory, from http_server_setup's new_worker. */
 void *http_worker(const struct http_exchange *e);
 
-/* Workers that own a connection other than this one, idle keep-alive ones included, in
- * per cent of all: above 95 a handler should refuse with 503. A server of a few threads
- * never gets there; its clients wait in the queue instead. */
+/* Requests other than this one that are read whole and not yet answered, in per cent of
+ * the workers: above 95 a handler should refuse with 503. Those that are still reading do
+ * not count: under pressure the slowest of them make room (connection_watch.h). */
 unsigned http_load(const struct http_exchange *e);
+
+/* True once the server drains: a request that begins now must be refused with 503. */
+bool http_is_draining(const struct http_exchange *e);
 
 /* The value of a request header without white space around it (the name's ASCII case is
  * ignored; the first of several); false when absent. */

@@ -1,7 +1,7 @@
 #include "ingest/http/http_server.h"
 
+#include "ingest/http/answer_text.h"
 #include "ingest/http/http_connection.h"
-#include "ingest/http/read_watch.h"
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
@@ -14,9 +14,6 @@
 
 #define HANDLED 1 /* begin_request's answer: civetweb has nothing left to do */
 #define WORKER 1  /* init_thread's type of thread */
-/* Longer than proxies keep an unused connection would be better, but an idle connection
- * holds a thread. */
-#define KEEP_ALIVE_TIMEOUT_MS 15000
 #define MAX_HEAD_BYTES "16384"
 #define QUEUE_LENGTH "1024" /* connections no worker has taken yet */
 #define MAX_LISTEN_BYTES 300
@@ -34,17 +31,25 @@ static int on_request(struct mg_connection *connection)
 {
     struct http_exchange e = { .connection = connection,
                                .info = mg_get_request_info(connection),
-                               .worker = mg_get_thread_pointer(connection) };
+                               .worker = mg_get_thread_pointer(connection),
+                               .began_mono_ms = clock_mono_ms() };
     struct http_server *s = e.worker->server;
-    atomic_fetch_add(&s->busy, 1);
+    /* First of all: an answer that is outstanding goes before this request's. */
+    connection_slot_enter(&e.worker->slot, CONNECTION_BUSY);
+    /* What begins during a drain is refused: it must not keep the drain from ending. */
+    bool is_counted = !atomic_load(&s->is_draining);
+    atomic_fetch_add(&s->busy, is_counted);
     const char *fault = http_exchange_open(&e);
     if (fault != NULL) {
         http_exchange_refuse(&e, fault);
     } else {
         s->setup.handle(s->setup.context, &e, &e.request);
     }
-    atomic_fetch_sub(&s->busy, 1);
-    await_head(e.worker, KEEP_ALIVE_TIMEOUT_MS);
+    if (!e.is_answered_later) {
+        atomic_fetch_sub(&s->busy, is_counted);
+    }
+    await_head(e.worker, s->setup.keep_alive_ms);
+    connection_slot_enter(&e.worker->slot, CONNECTION_IDLE);
     return HANDLED;
 }
 
@@ -54,28 +59,30 @@ static int on_request(struct mg_connection *connection)
 static int on_bad_head(struct mg_connection *connection, int status, const char *message)
 {
     struct http_worker *w = mg_get_thread_pointer(connection);
-    bool is_late = clock_mono_ms() - w->head_since_ms >= w->head_timeout_ms;
-    char id[HTTP_REQUEST_ID_BYTES];
-    char answer[512];
-    char body[256];
-    (void)message; /* may quote the client */
+    (void)message;                                    /* may quote the client */
+    connection_slot_enter(&w->slot, CONNECTION_BUSY); /* an outstanding answer first */
+    bool is_late = clock_mono_ms() - w->head_since_ms >= w->head_timeout_ms ||
+                   connection_slot_was_shut(&w->slot);
     const char *code = is_late ? "too_slow" : "bad_request";
     const char *text = is_late ? "the request's head did not come in time: send it again"
                        : status == 413 ? "the request's head is larger than 16 KiB"
                        : status == 505 ? "this server speaks HTTP/1.0 and HTTP/1.1"
                                        : "the request's head is malformed";
+    char id[HTTP_REQUEST_ID_BYTES];
+    char body[256];
     int len = snprintf(
         body, sizeof body,
         "{\"success\":false,\"code\":\"%s\",\"message\":\"%s\",\"error\":\"%s\"}", code,
         text, code);
+    struct http_reply reply = { .status = is_late ? 503 : 400,
+                                .body = view_of(body, (size_t)len),
+                                .headers =
+                                    view_cstr(is_late ? "Retry-After: 5\r\n" : "") };
+    struct answer_facts facts = { .request_id = id, .closes = true };
     http_exchange_new_id(w->server, id);
-    int size = snprintf(answer, sizeof answer,
-                        "HTTP/1.1 %s\r\nContent-Type: application/json\r\n"
-                        "Content-Length: %d\r\nX-Request-Id: %s\r\n%s"
-                        "Connection: close\r\n\r\n%s",
-                        is_late ? "503 Service Unavailable" : "400 Bad Request", len, id,
-                        is_late ? "Retry-After: 5\r\n" : "", body);
-    mg_write(connection, answer, (size_t)size);
+    buf_clear(&w->answer);
+    answer_text_add(&w->answer, &reply, &facts);
+    mg_write(connection, w->answer.data, w->answer.len);
     return 0;
 }
 
@@ -91,7 +98,7 @@ static void *on_thread_start(const struct mg_context *context, int type)
     w->server = s;
     w->of_handler =
         s->setup.new_worker == NULL ? NULL : s->setup.new_worker(s->setup.context);
-    read_watch_add(s->watch, &w->slot);
+    connection_watch_add(s->watch, &w->slot);
     return w;
 }
 
@@ -102,7 +109,7 @@ static void on_thread_end(const struct mg_context *context, int type, void *poin
     if (type != WORKER) {
         return;
     }
-    read_watch_remove(w->server->watch, &w->slot);
+    connection_watch_remove(w->server->watch, &w->slot);
     if (w->server->setup.free_worker != NULL) {
         w->server->setup.free_worker(w->of_handler);
     }
@@ -116,12 +123,14 @@ static int on_connection(const struct mg_connection *connection, void **data)
     (void)data;
     atomic_fetch_add(&w->server->owned, 1);
     await_head(w, w->server->setup.read_timeout_ms);
+    connection_slot_open(&w->slot, connection);
     return 0;
 }
 
 static void on_connection_end(const struct mg_connection *connection)
 {
     struct http_worker *w = mg_get_thread_pointer(connection);
+    connection_slot_close(&w->slot);
     atomic_fetch_sub(&w->server->owned, 1);
 }
 
@@ -167,7 +176,8 @@ static struct mg_context *start_civetweb(struct http_server *s, const char *addr
     snprintf(threads, sizeof threads, "%u", s->setup.threads);
     snprintf(read_timeout, sizeof read_timeout, "%llu",
              (unsigned long long)s->setup.read_timeout_ms);
-    snprintf(keep_alive_timeout, sizeof keep_alive_timeout, "%d", KEEP_ALIVE_TIMEOUT_MS);
+    snprintf(keep_alive_timeout, sizeof keep_alive_timeout, "%llu",
+             (unsigned long long)s->setup.keep_alive_ms);
     /* No document_root: nothing is ever served from the file system. */
     const char *options[] = {
         "listening_ports",
@@ -210,7 +220,7 @@ static struct mg_context *start_civetweb(struct http_server *s, const char *addr
 
 static void free_server(struct http_server *s)
 {
-    read_watch_stop(s->watch);
+    connection_watch_stop(s->watch);
     mg_exit_library();
     free(s);
 }
@@ -219,9 +229,10 @@ bool http_server_start(const struct http_server_setup *setup, struct http_server
                        struct error *err)
 {
     char address[MAX_LISTEN_BYTES];
-    struct read_watch *watch = NULL;
+    struct connection_watch *watch = NULL;
     REQUIRE(setup->threads > 0);
-    if (!spell_address(setup->listen, address, err) || !read_watch_start(&watch, err)) {
+    if (!spell_address(setup->listen, address, err) ||
+        !connection_watch_start(setup->threads, &watch, err)) {
         return false;
     }
     struct http_server *s = mem_calloc(1, sizeof *s);

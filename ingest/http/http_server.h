@@ -20,7 +20,8 @@ struct http_server_setup {
     unsigned threads;   /* at least 1: how many connections are served at a time */
     /* How long a client may take for a head, or be silent in a body. */
     uint64_t read_timeout_ms;
-    /* Must call http_reply exactly once. May block its worker. */
+    uint64_t keep_alive_ms; /* how long an idle connection is kept */
+    /* Must call http_reply exactly once, or http_answer_later. May block its worker. */
     void (*handle)(void *context, struct http_exchange *exchange,
                    const struct http_request *request);
     void *context;
@@ -38,10 +39,11 @@ MUST_CHECK bool http_server_start(const struct http_server_setup *setup,
 /* The port in force (when 0 was asked for). */
 uint16_t http_server_port(const struct http_server *s);
 
-/* From now on each answer closes its connection. Any thread. */
+/* From now on each answer closes its connection, and http_is_draining is true for what
+ * begins. Any thread. */
 void http_server_drain(struct http_server *s);
 
-/* Requests that are being handled now. Any thread. */
+/* Requests that have begun before a drain and are not answered yet. Any thread. */
 unsigned http_server_busy(const struct http_server *s);
 
 /* Workers that own a connection, idle keep-alive ones included, in per cent of all. Any

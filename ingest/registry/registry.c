@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -40,7 +41,7 @@ struct registry {
     char *path;
     struct identity identity; /* of what is loaded; only the reloading thread's */
     pthread_mutex_t mutex;    /* guards current and all counts */
-    struct registry_snapshot *current;
+    struct registry_snapshot *_Atomic current;
 };
 
 /* ---- snapshots ---- */
@@ -105,7 +106,7 @@ static void snapshot_free(struct registry_snapshot *s)
 const struct registry_snapshot *registry_acquire(struct registry *r)
 {
     pthread_mutex_lock(&r->mutex);
-    struct registry_snapshot *s = r->current;
+    struct registry_snapshot *s = atomic_load(&r->current);
     s->users++;
     pthread_mutex_unlock(&r->mutex);
     return s;
@@ -122,6 +123,11 @@ void registry_release(struct registry *r, const struct registry_snapshot *snapsh
     if (is_unused) {
         snapshot_free(s);
     }
+}
+
+bool registry_is_current(const struct registry *r, const struct registry_snapshot *s)
+{
+    return atomic_load(&r->current) == s;
 }
 
 const struct source *registry_by_slug(const struct registry_snapshot *s, struct view slug)
@@ -196,7 +202,7 @@ bool registry_open(const char *path, struct registry **out, struct error *err)
     struct registry *r = mem_calloc(1, sizeof *r);
     r->path = mem_strdup(path);
     r->identity = identity;
-    r->current = first;
+    atomic_init(&r->current, first);
     pthread_mutex_init(&r->mutex, NULL);
     *out = r;
     return true;
@@ -207,8 +213,9 @@ void registry_close(struct registry *r)
     if (r == NULL) {
         return;
     }
-    REQUIRE(r->current->users == 1); /* else a request still reads it */
-    snapshot_free(r->current);
+    struct registry_snapshot *last = atomic_load(&r->current);
+    REQUIRE(last->users == 1); /* else a request still reads it */
+    snapshot_free(last);
     pthread_mutex_destroy(&r->mutex);
     free(r->path);
     free(r);
@@ -230,8 +237,7 @@ bool registry_refresh(struct registry *r, bool *out_changed, struct error *err)
     }
     r->identity = identity;
     pthread_mutex_lock(&r->mutex);
-    struct registry_snapshot *before = r->current;
-    r->current = next;
+    struct registry_snapshot *before = atomic_exchange(&r->current, next);
     pthread_mutex_unlock(&r->mutex);
     registry_release(r, before);
     *out_changed = true;

@@ -35,6 +35,9 @@ MUST_CHECK bool registry_refresh(struct registry *r, bool *out_changed,
 const struct registry_snapshot *registry_acquire(struct registry *r);
 void registry_release(struct registry *r, const struct registry_snapshot *snapshot);
 
+/* True while nothing newer than a snapshot that is held is in force. Takes no lock. */
+bool registry_is_current(const struct registry *r, const struct registry_snapshot *s);
+
 /* Look-ups; NULL when there is none. The source is valid as long as the snapshot. */
 const struct source *registry_by_slug(const struct registry_snapshot *s,
                                       struct view slug);

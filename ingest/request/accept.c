@@ -5,6 +5,7 @@
 #include "ingest/request/pixel.h"
 #include "ingest/request/proxies.h"
 #include "ingest/request/publish.h"
+#include "ingest/request/rate_limit.h"
 #include "ingest/request/request.h"
 #include "ingest/request/sender.h"
 #include "ingest/request/settings.h"
@@ -30,102 +31,93 @@ struct accept {
     _Atomic uint32_t seq;
 };
 
-/* ---- what is not stored, and what is no event ---- */
-
-static void answer_not_durable(struct visit *v)
-{
-    visit_busy(
-        v, "unavailable",
-        "the events could not be stored now: send them again later; if this lasts, Kafka "
-        "does not acknowledge in time (see ingest's log)");
-}
+/* ---- what is no event ---- */
 
 /* Keeps bytes that are no event as rejected, and answers with `status`; 503 when not even
  * that can be kept now. */
-static void keep_and_fail(struct visit *v, struct view bytes, enum reject_reason reason,
+static void keep_and_fail(struct request *r, struct view bytes, enum reject_reason reason,
                           const char *detail, int status, const char *message)
 {
-    struct publishing p;
-    publishing_begin(v, NULL, &p);
-    publishing_add_rejected(v, &p, bytes, reason, detail);
-    if (!publishing_end(v, &p)) {
-        answer_not_durable(v);
-        return;
+    if (publish_rejected(r, bytes, reason, detail)) {
+        request_fail(r, status, status == 413 ? "too_large" : "invalid_body", message);
+    } else {
+        request_not_durable(r);
     }
-    visit_fail(v, status, status == 413 ? "too_large" : "invalid_body", message);
 }
 
 /* ---- the body ---- */
 
 /* The beginning of a body that is too large, from a sender whose source is known. */
-static void keep_too_large(struct visit *v)
+static void keep_too_large(struct request *r)
 {
-    uint64_t limit = v->setup->options->max_body_bytes;
-    struct view beginning = buf_view(&v->memory->body);
+    uint64_t limit = r->setup->max_body_bytes;
+    struct view beginning = buf_view(&r->worker->body);
     char message[160];
-    char detail[BODY_EVENT_DETAIL_BYTES];
-    if (v->request->content_length > (int64_t)limit) { /* else it was compressed */
+    char detail[REJECT_DETAIL_BYTES];
+    if (r->http->content_length > (int64_t)limit) { /* else it was compressed */
         snprintf(message, sizeof message, "the body has %lld bytes, the limit is %llu",
-                 (long long)v->request->content_length, (unsigned long long)limit);
+                 (long long)r->http->content_length, (unsigned long long)limit);
     } else {
         snprintf(message, sizeof message, "the body has more than %llu bytes",
                  (unsigned long long)limit);
     }
-    event_record_describe_cut(message, beginning, detail);
-    keep_and_fail(v, beginning, REJECT_BODY_TOO_LARGE, detail, 413, message);
+    reject_reason_describe_cut(message, beginning, detail);
+    keep_and_fail(r, beginning, REJECT_BODY_TOO_LARGE, detail, 413, message);
 }
 
 /* On a webhook the credential is judged first, by what can be judged: a missing or wrong
  * one is never a status that ends the event (promise P2), and leaves no record. */
-static void answer_too_large(struct visit *v)
+static void answer_too_large(struct request *r)
 {
-    struct view beginning = buf_view(&v->memory->body);
-    if (v->route.is_sdk && v->source == NULL) {
-        visit_fail(v, 413, "too_large",
-                   "the body is larger than a sender may send who is not known by the "
-                   "request's head: put the write key into the Authorization header");
-    } else if (v->route.is_sdk ||
-               sender_judge_beginning(v, body_split_first_of(beginning))) {
-        keep_too_large(v);
+    struct view beginning = buf_view(&r->worker->body);
+    if (r->route.is_sdk && r->source == NULL) {
+        request_fail(r, 413, "too_large",
+                     "the body is larger than a sender may send who is not known by the "
+                     "request's head: put the write key into the Authorization header");
+    } else if (r->route.is_sdk ||
+               sender_judge_beginning(r, body_split_first_of(beginning))) {
+        keep_too_large(r);
     }
 }
 
 /* Reads the body into the worker's buffer; false: answered, or nobody is there to answer.
  */
-static bool read_body(struct visit *v)
+static bool read_body(struct request *r)
 {
-    const struct ingest_options *o = v->setup->options;
+    const struct accept_setup *o = r->setup;
     struct error err = { .text = "" };
     struct body_limits limits = { .max_bytes = o->max_body_bytes,
-                                  .budget = v->setup->budget };
+                                  .budget = r->setup->budget,
+                                  .kept_bytes = REJECT_KEPT_BYTES };
     limits.deadline_mono_ms = clock_mono_ms() + (int64_t)o->body_timeout_ms;
-    if (!sender_is_known_by_head(v) && limits.max_bytes > STRANGER_BODY_BYTES) {
+    if (!sender_is_known_by_head(r) && limits.max_bytes > STRANGER_BODY_BYTES) {
         limits.max_bytes = STRANGER_BODY_BYTES;
     }
     enum body_result result =
-        body_read(v->exchange, v->request, &limits, &v->memory->body, &v->charged, &err);
-    v->body_ended_ms = clock_mono_ms();
+        body_read(r->exchange, r->http, &limits, &r->worker->body, &r->charged, &err);
+    r->body_ended_ms = clock_mono_ms();
     switch (result) {
     case BODY_READ:
+        buf_fit(&r->worker->body); /* it may outlive the request, with its events */
         return true;
     case BODY_TOO_LARGE:
-        answer_too_large(v);
+        answer_too_large(r);
         return false;
     case BODY_TOO_SLOW:
-        visit_busy(v, "too_slow", "the body did not come in time: send it again");
+        request_busy(r, "too_slow", "the body did not come in time: send it again");
         return false;
     case BODY_NO_ROOM:
-        visit_busy(v, "busy", "too many bytes are under way: send it again later");
+        request_busy(r, "busy", "too many bytes are under way: send it again later");
         return false;
     case BODY_MALFORMED:
-        visit_fail(v, 400, "malformed", err.text);
+        request_fail(r, 400, "malformed", err.text);
         return false;
     case BODY_BAD_ENCODING:
-        visit_fail(v, 415, "unsupported_encoding",
-                   "the Content-Encoding is not known: send gzip, or none");
+        request_fail(r, 415, "unsupported_encoding",
+                     "the Content-Encoding is not known: send gzip, or none");
         return false;
     case BODY_CLIENT_GONE:
-        visit_fail(v, 400, "incomplete", "the body ended before its announced length");
+        request_fail(r, 400, "incomplete", "the body ended before its announced length");
         return false;
     }
     return false;
@@ -134,13 +126,13 @@ static bool read_body(struct visit *v)
 /* A form's text begins with neither brace nor bracket: those are percent-encoded. What
  * does is JSON in spite of its header, as batches of such a mapping are (senders.md,
  * 1.5). */
-static bool is_form(const struct visit *v, struct view body)
+static bool is_form(const struct request *r, struct view body)
 {
     struct view type;
     enum json_kind kind = JSON_NULL;
     bool is_json =
         json_split_kind(body, &kind) && (kind == JSON_OBJECT || kind == JSON_ARRAY);
-    return !is_json && http_header(v->exchange, "Content-Type", &type) &&
+    return !is_json && http_header(r->exchange, "Content-Type", &type) &&
            type.len >= 33 &&
            view_equal_ignore_case(view_of(type.data, 33),
                                   "application/x-www-form-urlencoded");
@@ -164,50 +156,42 @@ static void describe_body(char out[MESSAGE_BYTES], enum reject_reason reason,
              detail);
 }
 
-static void accept_events(struct visit *v, struct body_split *split)
+/* One by one: at least one of them is not plain. */
+static void accept_split(struct request *r, struct body_split *split)
 {
-    struct publishing p;
-    struct body_event event;
-    bool is_bad = false;
-    publishing_begin(v, split, &p);
-    while (!p.is_refused && body_split_next(split, &v->memory->doc,
-                                            v->setup->options->max_event_bytes, &event)) {
-        publishing_add_event(v, &p, &event);
-        is_bad = is_bad_single(split, &event);
-        arena_reset(&v->memory->event);
-    }
-    if (!publishing_end(v, &p)) {
-        answer_not_durable(v);
-    } else if (is_bad) {
+    struct body_event last = { .doc = NULL };
+    if (!publish_split(r, split, &last)) {
+        request_not_durable(r);
+    } else if (split->count > 0 && is_bad_single(split, &last)) {
         char message[MESSAGE_BYTES];
-        describe_body(message, event.reason, event.detail);
-        visit_fail(v, 400, "invalid_body", message);
+        describe_body(message, last.reason, last.detail);
+        request_fail(r, 400, "invalid_body", message);
     } else {
-        visit_succeed(v);
+        request_succeed(r);
     }
 }
 
 /* The outer structure is broken: kept whole, once it is known whose it is. */
-static void accept_unsplittable(struct visit *v, enum reject_reason reason,
+static void accept_unsplittable(struct request *r, enum reject_reason reason,
                                 const struct error *err)
 {
-    struct view body = buf_view(&v->memory->body);
+    struct view body = buf_view(&r->worker->body);
     char message[MESSAGE_BYTES];
     describe_body(message, reason, err->text);
-    if (v->source == NULL) {
-        v->source = registry_by_write_key(v->snapshot, loose_key_find(body));
-        v->auth = AUTH_KEY;
+    if (r->source == NULL) {
+        r->source = registry_by_write_key(r->worker->snapshot, loose_key_find(body));
+        r->auth = AUTH_KEY;
     }
-    if (v->source == NULL) {
-        visit_fail(v, 400, "invalid_body", message);
-    } else if (v->route.is_sdk || sender_judge_webhook(v, body, view_of(NULL, 0))) {
-        keep_and_fail(v, body, reason, err->text, 400, message);
+    if (r->source == NULL) {
+        request_fail(r, 400, "invalid_body", message);
+    } else if (r->route.is_sdk || sender_judge_webhook(r, body, view_of(NULL, 0))) {
+        keep_and_fail(r, body, reason, err->text, 400, message);
     }
 }
 
-static bool passes_rate_limit(struct visit *v, const struct body_split *split)
+static bool passes_rate_limit(struct request *r, const struct body_split *split)
 {
-    if (rate_limit_takes(v->limits, v->source->slug, v->source->rate_per_second,
+    if (rate_limit_takes(r->limits, r->source->slug, r->source->rate_per_second,
                          split->count, clock_mono_ms())) {
         return true;
     }
@@ -217,7 +201,7 @@ static bool passes_rate_limit(struct visit *v, const struct body_split *split)
                                      "this source sends more events a second than its "
                                      "limit allows: send them again later",
                                  .retry_after_s = 1 };
-    visit_answer(v, &setup);
+    request_answer(r, &setup);
     return false;
 }
 
@@ -240,184 +224,206 @@ static const char *find_oversized(const struct body_split *split)
                : NULL;
 }
 
-static void accept_body(struct visit *v)
+/* True when the sender is known and may send this; false: answered. */
+static bool may_send(struct request *r, const struct body_split *split)
 {
-    struct view body = buf_view(&v->memory->body);
+    struct view body = buf_view(&r->worker->body);
+    bool is_known = r->route.is_sdk
+                        ? r->source != NULL || sender_find_sdk(r, split->write_key, true)
+                        : sender_judge_webhook(r, body, split->first);
+    return is_known && passes_rate_limit(r, split);
+}
+
+static bool scan_body(struct request *r, struct view body, struct body_split *split)
+{
+    struct worker *w = r->worker;
+    struct body_scan_setup scan = { .doc = &w->doc,
+                                    .arena = &w->request,
+                                    .max_event_bytes = r->setup->max_event_bytes,
+                                    .has_path_type = r->route.kind == ROUTE_EVENT,
+                                    .path_type = r->route.type };
+    return body_scan(body, &scan, split, &w->elements);
+}
+
+static void accept_body(struct request *r)
+{
+    struct view body = buf_view(&r->worker->body);
     struct body_split split;
     enum reject_reason reason = REJECT_NOT_JSON;
     struct error err;
-    if (!v->route.is_sdk && is_form(v, body)) {
-        if (sender_judge_webhook(v, body, view_of(NULL, 0))) {
-            keep_and_fail(v, body, REJECT_FORM_ENCODED_BODY, "", 400, form_encoded);
+    if (!r->route.is_sdk && is_form(r, body)) {
+        if (sender_judge_webhook(r, body, view_of(NULL, 0))) {
+            keep_and_fail(r, body, REJECT_FORM_ENCODED_BODY, "", 400, form_encoded);
         }
         return;
     }
-    if (!body_split_open(&split, body, &v->memory->doc, &v->memory->request, &reason,
-                         &err)) {
-        accept_unsplittable(v, reason, &err);
+    bool is_plain = scan_body(r, body, &split);
+    if (!is_plain && !body_split_open(&split, body, &r->worker->doc, &r->worker->request,
+                                      &reason, &err)) {
+        accept_unsplittable(r, reason, &err);
         return;
     }
-    if (v->route.is_sdk ? v->source == NULL && !sender_find_sdk(v, split.write_key, true)
-                        : !sender_judge_webhook(v, body, split.first)) {
-        return;
-    }
-    if (!passes_rate_limit(v, &split)) {
+    if (!may_send(r, &split)) {
         return;
     }
     const char *oversized = find_oversized(&split);
     if (oversized != NULL) {
-        keep_and_fail(v, body, REJECT_CONTEXT_TOO_LARGE, oversized, 413, oversized);
-        return;
+        keep_and_fail(r, body, REJECT_CONTEXT_TOO_LARGE, oversized, 413, oversized);
+    } else if (split.count == 0) {
+        request_succeed(r);
+    } else if (is_plain && publish_has_room(r, &split)) {
+        publish_elements(r, &split);
+    } else if (!is_plain || body_split_open(&split, body, &r->worker->doc,
+                                            &r->worker->request, &reason, &err)) {
+        accept_split(r, &split);
+    } else {
+        accept_unsplittable(r, reason, &err);
     }
-    accept_events(v, &split);
 }
 
 /* ---- a request ---- */
 
-static bool is_too_busy(struct visit *v)
+static bool is_too_busy(struct request *r)
 {
-    bool is_busy = http_load(v->exchange) > REFUSE_LOAD_PERCENT;
+    bool is_draining = http_is_draining(r->exchange);
+    bool is_busy = is_draining || http_load(r->exchange) > REFUSE_LOAD_PERCENT;
     if (is_busy) {
-        visit_busy(v, "busy", "too many connections at once: send it again later");
+        request_busy(r, "busy",
+                     is_draining ? "this server is stopping: send it again"
+                                 : "too many requests at once: send it again later");
     }
     return is_busy;
 }
 
-static bool is_refused_at_once(struct visit *v)
+static bool is_refused_at_once(struct request *r)
 {
-    if (is_too_busy(v)) {
+    const struct durable *durable = &r->setup->durable;
+    if (is_too_busy(r)) {
         return true;
     }
-    if (!v->setup->durable.would_admit(v->setup->durable.context)) {
-        answer_not_durable(v);
+    if (!durable->would_take(durable->context)) {
+        request_not_durable(r);
         return true;
     }
-    bool has_body = v->route.kind != ROUTE_PIXEL;
-    if (has_body && v->request->content_length < 0 && !v->request->is_chunked) {
-        visit_fail(v, 411, "length_required",
-                   "the body's length is not known: send Content-Length or chunks");
+    bool has_body = r->route.kind != ROUTE_PIXEL;
+    if (has_body && r->http->content_length < 0 && !r->http->is_chunked) {
+        request_fail(r, 411, "length_required",
+                     "the body's length is not known: send Content-Length or chunks");
         return true;
     }
     return false;
 }
 
 /* The event out of a pixel's query stands in for a body. */
-static bool decode_pixel(struct visit *v)
+static bool decode_pixel(struct request *r)
 {
     struct error err;
-    buf_clear(&v->memory->body);
-    bool is_decoded = pixel_decode(v->request->query, &v->memory->body, &err);
+    buf_clear(&r->worker->body);
+    bool is_decoded = pixel_decode(r->http->query, &r->worker->body, &err);
     if (!is_decoded) {
-        visit_fail(v, 400, "invalid_body", err.text);
+        request_fail(r, 400, "invalid_body", err.text);
     }
     return is_decoded;
 }
 
-static void accept_request(struct accept *a, struct visit *v)
+static void accept_request(struct accept *a, struct request *r)
 {
     struct view forwarded[PROXIES_MAX_LINES];
-    credentials_read(v->exchange, v->request, &v->route, &v->credentials);
+    credentials_read(r->exchange, r->http, &r->route, &r->credentials);
     size_t lines =
-        http_headers(v->exchange, "X-Forwarded-For", forwarded, PROXIES_MAX_LINES);
-    v->sender_ip = proxies_sender(&a->proxies, v->request->peer_ip, forwarded, lines);
-    bool is_found = v->route.is_sdk
-                        ? sender_find_sdk(v, view_cstr(v->credentials.write_key), false)
-                        : sender_find_webhook(v);
-    if (is_found && !is_refused_at_once(v) &&
-        (v->route.kind == ROUTE_PIXEL ? decode_pixel(v) : read_body(v))) {
-        accept_body(v);
+        http_headers(r->exchange, "X-Forwarded-For", forwarded, PROXIES_MAX_LINES);
+    r->sender_ip = proxies_sender(&a->proxies, r->http->peer_ip, forwarded, lines);
+    bool is_found = r->route.is_sdk
+                        ? sender_find_sdk(r, view_cstr(r->credentials.write_key), false)
+                        : sender_find_webhook(r);
+    if (is_found && !is_refused_at_once(r) &&
+        (r->route.kind == ROUTE_PIXEL ? decode_pixel(r) : read_body(r))) {
+        accept_body(r);
     }
 }
 
 /* Where clients of this write key are to send. */
-static void answer_settings(struct visit *v)
+static void answer_settings(struct request *r)
 {
-    const char *url = v->setup->options->public_url;
+    const char *url = r->setup->public_url;
     struct buf document = { 0 };
-    v->source = registry_by_write_key(v->snapshot, v->route.key);
-    if (v->source == NULL || url == NULL) {
-        visit_fail(v, 404, "not_found",
-                   v->source == NULL
-                       ? "this write key belongs to no source: take it from "
-                         "backstitch-ingest source show"
-                       : "INGEST_PUBLIC_URL is not set: without it ingest cannot tell "
-                         "where clients are to send");
+    r->source = registry_by_write_key(r->worker->snapshot, r->route.key);
+    if (r->source == NULL || url == NULL) {
+        request_fail(r, 404, "not_found",
+                     r->source == NULL
+                         ? "this write key belongs to no source: take it from "
+                           "backstitch-ingest source show"
+                         : "INGEST_PUBLIC_URL is not set: without it ingest cannot tell "
+                           "where clients are to send");
         return;
     }
-    v->status = 200;
-    settings_add(url, v->route.key, &document);
-    reply_document(v->exchange, &v->route, buf_view(&document));
+    r->status = 200;
+    settings_add(url, r->route.key, &document);
+    reply_document(r->exchange, &r->route, buf_view(&document));
     buf_release(&document);
 }
 
 /* analytics.js' own metrics: accepted, dropped; read whole, so that the connection stays.
  */
-static void accept_metrics(struct visit *v)
+static void accept_metrics(struct request *r)
 {
-    if (!is_too_busy(v) && read_body(v)) {
-        visit_succeed(v);
+    if (!is_too_busy(r) && read_body(r)) {
+        request_succeed(r);
     }
 }
 
-static void answer_by_route(struct accept *a, struct visit *v)
+static void answer_by_route(struct accept *a, struct request *r)
 {
-    switch (v->route.kind) {
+    switch (r->route.kind) {
     case ROUTE_WEBHOOK:
     case ROUTE_EVENT:
     case ROUTE_BATCH:
     case ROUTE_PIXEL:
-        accept_request(a, v);
+        accept_request(a, r);
         return;
     case ROUTE_SETTINGS:
-        answer_settings(v);
+        answer_settings(r);
         return;
     case ROUTE_METRICS:
-        accept_metrics(v);
+        accept_metrics(r);
         return;
     case ROUTE_OPTIONS:
-        v->status = 204;
-        reply_preflight(v->exchange, &v->route);
+        r->status = 204;
+        reply_preflight(r->exchange, &r->route);
         return;
     case ROUTE_WRONG_METHOD:
-        visit_fail(v, 405, "wrong_method", "this route takes other methods: see Allow");
+        request_fail(r, 405, "wrong_method", "this route takes other methods: see Allow");
         return;
     case ROUTE_NOT_FOUND:
-        visit_fail(
-            v, 404, "not_found",
+        request_fail(
+            r, 404, "not_found",
             "no such route: events go to /webhook/<source>, /v1/batch, /v1/track, ..");
         return;
     }
 }
 
-static void forget_request(struct visit *v)
-{
-    struct visit_memory *m = v->memory;
-    registry_release(v->setup->registry, v->snapshot);
-    visit_forget_body(v);
-    arena_reset(&m->request);
-    arena_reset(&m->event);
-}
-
 void accept_handle(void *context, struct http_exchange *exchange,
-                   const struct http_request *request)
+                   const struct http_request *http)
 {
     struct accept *a = context;
-    struct visit v = { .setup = &a->setup,
-                       .limits = a->limits,
-                       .seq = &a->seq,
-                       .exchange = exchange,
-                       .request = request,
-                       .memory = http_worker(exchange),
-                       .started_us = clock_mono_us() };
-    v.route =
-        route_find(request->method, route_normalise(request->path, &v.memory->request));
-    v.snapshot = registry_acquire(a->setup.registry);
-    v.body_ended_ms = clock_mono_ms();
-    answer_by_route(a, &v);
-    ingest_metrics_request(a->setup.metrics,
-                           v.source == NULL ? "unknown" : v.source->slug, v.status,
-                           clock_mono_us() - v.started_us);
-    forget_request(&v);
+    struct request r = { .setup = &a->setup,
+                         .limits = a->limits,
+                         .seq = &a->seq,
+                         .exchange = exchange,
+                         .http = http,
+                         .worker = http_worker(exchange),
+                         .started_us = clock_mono_us() };
+    worker_begin(r.worker);
+    r.route = route_find(http->method, route_normalise(http->path, &r.worker->request));
+    r.body_ended_ms = clock_mono_ms();
+    answer_by_route(a, &r);
+    if (r.status != 0) {
+        ingest_metrics_request(a->setup.metrics,
+                               worker_series(r.worker, a->setup.metrics, r.source),
+                               r.status, clock_mono_us() - r.started_us);
+    }
+    request_forget_body(&r);
+    worker_end(r.worker);
 }
 
 /* ---- life ---- */
@@ -428,7 +434,7 @@ struct accept *accept_new(const struct accept_setup *setup)
     struct error err;
     a->setup = *setup;
     a->limits = rate_limit_new();
-    bool is_parsed = proxies_parse(setup->options->trusted_proxies, &a->proxies, &err);
+    bool is_parsed = proxies_parse(setup->trusted_proxies, &a->proxies, &err);
     REQUIRE(is_parsed); /* checked with the options */
     /* A random start: copies received in the same millisecond by two processes get
      * different sequences. */
@@ -447,16 +453,11 @@ void accept_free(struct accept *a)
 
 void *accept_new_worker(void *context)
 {
-    (void)context;
-    return mem_calloc(1, sizeof(struct visit_memory));
+    const struct accept *a = context;
+    return worker_new(a->setup.registry, a->setup.metrics);
 }
 
 void accept_free_worker(void *worker)
 {
-    struct visit_memory *m = worker;
-    buf_release(&m->body);
-    arena_release(&m->request);
-    arena_release(&m->event);
-    json_doc_release(&m->doc);
-    free(m);
+    worker_free(worker);
 }

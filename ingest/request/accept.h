@@ -1,7 +1,7 @@
 /* accept: takes a request to its answer: the driver of ingest.
  *
  * It steers and holds no data of its own: route, source, body, credentials, split,
- * publish, wait, answer. 200 only after every event of the request is durable, those that
+ * publish, answer. 200 only after every event of the request is durable, those that
  * are no events included (they go to <prefix>.rejected). What cannot be stored now is
  * answered 503 with Retry-After, never by a status that makes Segment throw the event
  * away (promises P1, P2). Runs on civetweb's worker threads.
@@ -9,21 +9,8 @@
 #ifndef INGEST_REQUEST_ACCEPT_H
 #define INGEST_REQUEST_ACCEPT_H
 
-#include "ingest/commands/options.h"
-#include "ingest/durable/durable.h"
 #include "ingest/http/http_server.h"
-#include "ingest/registry/registry.h"
-#include "ingest/request/ingest_metrics.h"
-
-#include "common/base/budget.h"
-
-struct accept_setup {
-    const struct ingest_options *options;
-    struct registry *registry;
-    struct durable durable;
-    struct budget *budget;
-    struct ingest_metrics *metrics;
-};
+#include "ingest/request/accept_setup.h"
 
 struct accept;
 
@@ -34,7 +21,7 @@ void accept_free(struct accept *a);
 
 /* The handler and the worker memory of http_server_setup; `context` is the accept. */
 void accept_handle(void *context, struct http_exchange *exchange,
-                   const struct http_request *request);
+                   const struct http_request *http);
 void *accept_new_worker(void *context);
 void accept_free_worker(void *worker);
 

@@ -2,8 +2,11 @@
 
 #include "common/base/mem.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum metric_id {
     REQUESTS,
@@ -37,7 +40,8 @@ static const struct metric_desc table[METRIC_COUNT] = {
     [EVENTS] = { "ingest_events_total",
                  METRIC_COUNTER,
                  { "source", "type", "outcome" },
-                 "Events received: to Kafka, to the rejected topic, or refused as busy.",
+                 "Events received: to Kafka, to the spool, to the rejected topic, or "
+                 "refused as busy.",
                  NULL },
     [AUTH_FAILURES] = { "ingest_auth_failures_total",
                         METRIC_COUNTER,
@@ -57,7 +61,9 @@ static const struct metric_desc table[METRIC_COUNT] = {
     [KAFKA_DELIVERY_SECONDS] = { "ingest_kafka_delivery_seconds",
                                  METRIC_HISTOGRAM,
                                  { NULL },
-                                 "From producing a record to its acknowledgement.",
+                                 "From handing a request's records to Kafka's client to "
+                                 "the last "
+                                 "acknowledgement.",
                                  second_bounds },
     [KAFKA_QUEUE_MESSAGES] = { "ingest_kafka_queue_messages",
                                METRIC_GAUGE,
@@ -82,10 +88,22 @@ static const struct metric_desc table[METRIC_COUNT] = {
                                 NULL },
 };
 
+#define OUTCOMES 3
+
+struct source_series {
+    char *slug;
+    struct source_series *next;
+    struct metric_series *answered_200, *answered_503;
+    /* Made when they are first needed. */
+    _Atomic(struct metric_series *) events[EVENT_TYPES][OUTCOMES];
+};
+
 struct ingest_metrics {
     struct metrics *registry;
     /* On the path of every request: found once. */
     struct metric_series *request_seconds, *delivery_seconds, *circuit_open;
+    pthread_mutex_t lock; /* of the list */
+    struct source_series *sources;
 };
 
 struct ingest_metrics *ingest_metrics_new(void)
@@ -96,15 +114,24 @@ struct ingest_metrics *ingest_metrics_new(void)
     m->delivery_seconds =
         metrics_series(m->registry, KAFKA_DELIVERY_SECONDS, NULL, NULL, NULL);
     m->circuit_open = metrics_series(m->registry, CIRCUIT_OPEN, NULL, NULL, NULL);
+    pthread_mutex_init(&m->lock, NULL);
     return m;
 }
 
 void ingest_metrics_free(struct ingest_metrics *m)
 {
-    if (m != NULL) {
-        metrics_free(m->registry);
-        free(m);
+    if (m == NULL) {
+        return;
     }
+    while (m->sources != NULL) {
+        struct source_series *next = m->sources->next;
+        free(m->sources->slug);
+        free(m->sources);
+        m->sources = next;
+    }
+    pthread_mutex_destroy(&m->lock);
+    metrics_free(m->registry);
+    free(m);
 }
 
 struct metrics *ingest_metrics_registry(struct ingest_metrics *m)
@@ -112,24 +139,69 @@ struct metrics *ingest_metrics_registry(struct ingest_metrics *m)
     return m->registry;
 }
 
-void ingest_metrics_request(struct ingest_metrics *m, const char *source, int status,
-                            int64_t duration_us)
+/* ---- by source ---- */
+
+static struct source_series *add_source(struct ingest_metrics *m, const char *slug)
 {
-    char code[8];
-    snprintf(code, sizeof code, "%d", status % 1000);
-    metric_add(metrics_series(m->registry, REQUESTS, source, code, NULL), 1);
+    struct source_series *s = mem_calloc(1, sizeof *s);
+    s->slug = mem_strdup(slug);
+    s->answered_200 = metrics_series(m->registry, REQUESTS, slug, "200", NULL);
+    s->answered_503 = metrics_series(m->registry, REQUESTS, slug, "503", NULL);
+    s->next = m->sources;
+    m->sources = s;
+    return s;
+}
+
+struct source_series *ingest_metrics_source(struct ingest_metrics *m, const char *slug)
+{
+    pthread_mutex_lock(&m->lock);
+    struct source_series *s = m->sources;
+    while (s != NULL && strcmp(s->slug, slug) != 0) {
+        s = s->next;
+    }
+    if (s == NULL) {
+        s = add_source(m, slug);
+    }
+    pthread_mutex_unlock(&m->lock);
+    return s;
+}
+
+void ingest_metrics_request(struct ingest_metrics *m, struct source_series *source,
+                            int status, int64_t duration_us)
+{
+    if (status == 200) {
+        metric_add(source->answered_200, 1);
+    } else if (status == 503) {
+        metric_add(source->answered_503, 1);
+    } else {
+        char code[8];
+        snprintf(code, sizeof code, "%d", status % 1000);
+        metric_add(metrics_series(m->registry, REQUESTS, source->slug, code, NULL), 1);
+    }
     metric_observe(m->request_seconds, (double)duration_us / 1e6);
 }
 
-void ingest_metrics_events(struct ingest_metrics *m, const char *source,
-                           enum event_type type, const char *outcome, uint64_t count)
+static const char *outcome_label(enum event_type type, enum event_outcome outcome)
 {
-    if (count > 0) {
-        metric_add(
-            metrics_series(m->registry, EVENTS, source, event_type_name(type), outcome),
-            (double)count);
-    }
+    static const char *const labels[OUTCOMES] = { "kafka", "spool", "busy" };
+    return outcome != EVENTS_BUSY && type == EVENT_REJECTED ? "rejected"
+                                                            : labels[outcome];
 }
+
+void ingest_metrics_events(struct ingest_metrics *m, struct source_series *source,
+                           enum event_type type, enum event_outcome outcome,
+                           uint64_t count)
+{
+    struct metric_series *series = atomic_load(&source->events[type][outcome]);
+    if (series == NULL) {
+        series = metrics_series(m->registry, EVENTS, source->slug, event_type_name(type),
+                                outcome_label(type, outcome));
+        atomic_store(&source->events[type][outcome], series);
+    }
+    metric_add(series, (double)count);
+}
+
+/* ---- the rest ---- */
 
 void ingest_metrics_auth_failure(struct ingest_metrics *m, const char *source,
                                  const char *reason)
@@ -137,19 +209,14 @@ void ingest_metrics_auth_failure(struct ingest_metrics *m, const char *source,
     metric_add(metrics_series(m->registry, AUTH_FAILURES, source, reason, NULL), 1);
 }
 
-void ingest_metrics_delivered(struct ingest_metrics *m, int64_t latency_us)
+void ingest_metrics_delivered(struct ingest_metrics *m, int64_t took_ms)
 {
-    metric_observe(m->delivery_seconds, (double)latency_us / 1e6);
+    metric_observe(m->delivery_seconds, (double)took_ms / 1e3);
 }
 
 void ingest_metrics_kafka_error(struct ingest_metrics *m, const char *error)
 {
     metric_add(metrics_series(m->registry, KAFKA_ERRORS, error, NULL, NULL), 1);
-}
-
-void ingest_metrics_circuit(struct ingest_metrics *m, bool is_open)
-{
-    metric_set(m->circuit_open, is_open ? 1 : 0);
 }
 
 static void set_gauge(struct ingest_metrics *m, enum metric_id id, double value)
@@ -162,5 +229,6 @@ void ingest_metrics_state(struct ingest_metrics *m, const struct ingest_state *s
     set_gauge(m, INFLIGHT_REQUESTS, state->inflight_requests);
     set_gauge(m, INFLIGHT_BYTES, (double)state->inflight_bytes);
     set_gauge(m, KAFKA_QUEUE_MESSAGES, state->kafka_queue);
+    metric_set(m->circuit_open, state->is_circuit_open ? 1 : 0);
     set_gauge(m, SOURCES_RELOAD_FAILED, state->has_reload_failed ? 1 : 0);
 }

@@ -21,28 +21,38 @@ void ingest_metrics_free(struct ingest_metrics *m);
 /* For the admin server. */
 struct metrics *ingest_metrics_registry(struct ingest_metrics *m);
 
-/* A request was answered. `source` is "unknown" when there is none. */
-void ingest_metrics_request(struct ingest_metrics *m, const char *source, int status,
-                            int64_t duration_us);
+/* The series of one source, looked up once and then kept by whoever asks often: valid as
+ * long as the metrics. "unknown" stands for requests of no source. */
+struct source_series;
+struct source_series *ingest_metrics_source(struct ingest_metrics *m, const char *slug);
 
-/* What became of the events of a request: outcome "kafka", "rejected" or "busy". */
-void ingest_metrics_events(struct ingest_metrics *m, const char *source,
-                           enum event_type type, const char *outcome, uint64_t count);
+/* A request was answered. */
+void ingest_metrics_request(struct ingest_metrics *m, struct source_series *source,
+                            int status, int64_t duration_us);
+
+enum event_outcome { EVENTS_IN_KAFKA, EVENTS_IN_SPOOL, EVENTS_BUSY };
+
+/* What became of the events of a request. What is durable in the topic of rejected events
+ * counts as rejected, wherever it is. */
+void ingest_metrics_events(struct ingest_metrics *m, struct source_series *source,
+                           enum event_type type, enum event_outcome outcome,
+                           uint64_t count);
 
 /* A request was refused for its credential. */
 void ingest_metrics_auth_failure(struct ingest_metrics *m, const char *source,
                                  const char *reason);
 
-/* Kafka: latency of a delivery, errors by librdkafka's name, the circuit's state. */
-void ingest_metrics_delivered(struct ingest_metrics *m, int64_t latency_us);
+/* Kafka: how long it took to acknowledge all records of a request; errors by
+ * librdkafka's name. */
+void ingest_metrics_delivered(struct ingest_metrics *m, int64_t took_ms);
 void ingest_metrics_kafka_error(struct ingest_metrics *m, const char *error);
-void ingest_metrics_circuit(struct ingest_metrics *m, bool is_open);
 
 /* Live state, set at each scrape. */
 struct ingest_state {
     unsigned inflight_requests;
     uint64_t inflight_bytes;
     unsigned kafka_queue;
+    bool is_circuit_open;
     bool has_reload_failed;
 };
 void ingest_metrics_state(struct ingest_metrics *m, const struct ingest_state *state);

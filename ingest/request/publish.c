@@ -1,17 +1,19 @@
 #include "ingest/request/publish.h"
 
-#include "common/base/clock.h"
+#include "ingest/request/pending.h"
+
+#include "common/base/mem.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
 
-/* Records of one request under way at once: enough to keep Kafka busy, few enough that a
- * request with the largest headers (3 x 32 KiB each) stays below the budget. */
-#define WINDOW_RECORDS 2048
+/* Events of one portion: enough to keep Kafka busy, few enough that those with the
+ * largest headers (3 x 32 KiB each) stay below the budget. */
+#define PORTION_RECORDS 1024
 
-static uint32_t next_seq(const struct visit *v)
+static uint32_t next_seq(const struct request *r)
 {
-    return atomic_fetch_add(v->seq, 1) % RECORD_SEQ_LIMIT;
+    return atomic_fetch_add(r->seq, 1) % RECORD_SEQ_LIMIT;
 }
 
 /* W3C Trace Context: 2-32-16-2 lower-case hex digits with dashes. */
@@ -37,27 +39,26 @@ static struct view object_or_nothing(struct view value)
     return value.len > 0 && value.data[0] == '{' ? value : view_of(NULL, 0);
 }
 
-void publishing_begin(const struct visit *v, const struct body_split *split,
-                      struct publishing *out)
+/* What all records of the request share; `split` NULL: there is no envelope. */
+static struct event_facts facts_of(const struct request *r,
+                                   const struct body_split *split)
 {
+    struct event_facts facts = { .max_event_bytes = r->setup->max_event_bytes,
+                                 .has_path_type = r->route.kind == ROUTE_EVENT ||
+                                                  r->route.kind == ROUTE_PIXEL,
+                                 .path_type = r->route.type };
+    struct record *common = &facts.common;
     struct view traceparent;
-    *out = (struct publishing){ .delivery = delivery_new() };
-    out->scratch.arena = &v->memory->event;
-    out->facts.max_event_bytes = v->setup->options->max_event_bytes;
-    out->facts.has_path_type =
-        v->route.kind == ROUTE_EVENT || v->route.kind == ROUTE_PIXEL;
-    out->facts.path_type = v->route.type;
-    struct record *common = &out->facts.common;
-    common->source = view_cstr(v->source->slug);
-    common->schema = view_cstr(v->source->schema);
-    common->received_at_ms = v->request->received_at_ms;
-    common->via = v->route.kind == ROUTE_PIXEL ? VIA_PIXEL
-                  : v->route.is_sdk            ? VIA_API
+    common->source = view_cstr(r->source->slug);
+    common->schema = view_cstr(r->source->schema);
+    common->received_at_ms = r->http->received_at_ms;
+    common->via = r->route.kind == ROUTE_PIXEL ? VIA_PIXEL
+                  : r->route.is_sdk            ? VIA_API
                                                : VIA_WEBHOOK;
-    common->auth = v->auth;
-    common->request_id = view_cstr(v->request->request_id);
-    common->ip = v->sender_ip;
-    if (http_header(v->exchange, "traceparent", &traceparent) &&
+    common->auth = r->auth;
+    common->request_id = view_cstr(r->http->request_id);
+    common->ip = r->sender_ip;
+    if (http_header(r->exchange, "traceparent", &traceparent) &&
         is_sane_traceparent(traceparent)) {
         common->traceparent = traceparent;
     }
@@ -66,89 +67,106 @@ void publishing_begin(const struct visit *v, const struct body_split *split,
         common->integrations = object_or_nothing(split->integrations);
         common->sent_at = split->sent_at;
     }
+    return facts;
 }
 
-/* The ack timeout from now on, but never beyond the answer's deadline. */
-static int64_t wait_deadline(const struct visit *v)
+/* ---- plain events ---- */
+
+/* A derived id has always the same length. */
+static const char any_derived[MESSAGE_ID_HASH_BYTES + 1];
+
+bool publish_has_room(const struct request *r, const struct body_split *split)
 {
-    const struct ingest_options *o = v->setup->options;
-    int64_t by_ack = clock_mono_ms() + (int64_t)o->kafka_ack_timeout_ms;
-    int64_t by_answer = v->body_ended_ms + (int64_t)o->request_deadline_ms;
-    return by_ack < by_answer ? by_ack : by_answer;
+    const struct body_elements *elements = &r->worker->elements;
+    struct event_facts facts = facts_of(r, split);
+    for (size_t i = 0; i < elements->count; i++) {
+        struct view id = elements->items[i].id;
+        struct view key = id.len > 0 ? id : view_of(any_derived, MESSAGE_ID_HASH_BYTES);
+        if (!event_record_fits(&facts, key, elements->items[i].bytes)) {
+            return false;
+        }
+    }
+    return true;
 }
 
-static void publish(const struct visit *v, struct publishing *p, const struct record *r)
+static void add_element(const struct request *r, struct delivery *d,
+                        const struct body_element *e)
 {
-    struct error err;
-    const struct durable *durable = &v->setup->durable;
-    if (p->total++ == 0 && !durable->admit(durable->context, &err)) {
-        p->is_refused = true;
-        return;
+    char derived[MESSAGE_ID_HASH_BYTES + 1];
+    struct record record = {
+        .topic = e->type, .key = e->id, .value = e->bytes, .seq = next_seq(r)
+    };
+    if (!e->has_type) {
+        record.type = view_cstr(event_type_name(e->type));
     }
-    if (p->total % WINDOW_RECORDS == 0 &&
-        !delivery_wait_room(p->delivery, WINDOW_RECORDS / 2, wait_deadline(v))) {
-        p->is_late = true;
-        p->is_refused = true;
-        return;
+    if (e->id.len == 0) {
+        message_id_derive(view_cstr(r->source->slug), e->bytes, derived);
+        record.key = view_cstr(derived);
     }
-    if (durable->put(durable->context, r, p->delivery, &err)) {
-        p->counts[r->topic]++;
-    } else {
-        p->is_refused = true;
-    }
+    delivery_add(d, &record, false);
 }
 
-static void count_events(const struct visit *v, const struct publishing *p,
-                         bool is_durable)
+void publish_elements(struct request *r, const struct body_split *split)
 {
-    for (int i = 0; i < EVENT_TYPES; i++) {
-        const char *outcome = !is_durable           ? "busy"
-                              : i == EVENT_REJECTED ? "rejected"
-                                                    : "kafka";
-        ingest_metrics_events(v->setup->metrics, v->source->slug, (enum event_type)i,
-                              outcome, p->counts[i]);
+    struct worker *w = r->worker;
+    struct event_facts facts = facts_of(r, split);
+    struct delivery *d = pending_new(r, w->elements.count);
+    delivery_take_body(d, &w->body, &r->charged);
+    delivery_set_common(d, &facts.common);
+    for (size_t i = 0; i < w->elements.count; i++) {
+        add_element(r, d, &w->elements.items[i]);
     }
+    pending_answer(r, d);
 }
 
-/* An empty batch tells nothing of Kafka; nor does a request so large that its time was
- * over although Kafka did acknowledge. */
-static bool tells_of_kafka(const struct visit *v, const struct publishing *p,
-                           enum delivery_state state)
+/* ---- portions ---- */
+
+static struct delivery *new_portion(struct request *r, const struct event_facts *facts,
+                                    size_t records)
 {
-    bool has_used_up_its_time =
-        p->total >= WINDOW_RECORDS &&
-        clock_mono_ms() >=
-            v->body_ended_ms + (int64_t)v->setup->options->request_deadline_ms;
-    return p->total > 0 && !(state == DELIVERY_PENDING && has_used_up_its_time);
+    struct delivery *d =
+        pending_new(r, records < PORTION_RECORDS ? records : PORTION_RECORDS);
+    delivery_set_common(d, &facts->common);
+    return d;
 }
 
-bool publishing_end(const struct visit *v, struct publishing *p)
+static void add_event(struct request *r, struct delivery *d,
+                      const struct event_facts *facts, const struct body_event *event)
 {
-    enum delivery_state state = p->is_late ? DELIVERY_PENDING : DELIVERY_FAILED;
-    if (!p->is_refused) {
-        state = delivery_wait(p->delivery, wait_deadline(v));
-    }
-    if (tells_of_kafka(v, p, state)) {
-        v->setup->durable.waited(v->setup->durable.context, state);
-    }
-    count_events(v, p, state == DELIVERY_DURABLE);
-    delivery_release(p->delivery);
-    return state == DELIVERY_DURABLE;
-}
-
-void publishing_add_event(const struct visit *v, struct publishing *p,
-                          const struct body_event *event)
-{
+    struct event_scratch scratch = { .arena = &r->worker->event };
     struct record record;
-    event_record_make(&p->facts, event, next_seq(v), &p->scratch, &record);
-    publish(v, p, &record);
+    event_record_make(facts, event, next_seq(r), &scratch, &record);
+    delivery_add(d, &record, true);
+    arena_reset(&r->worker->event);
 }
 
-void publishing_add_rejected(const struct visit *v, struct publishing *p,
-                             struct view bytes, enum reject_reason reason,
-                             const char *detail)
+bool publish_split(struct request *r, struct body_split *split,
+                   struct body_event *out_last)
 {
+    struct event_facts facts = facts_of(r, split);
+    size_t left = split->count;
+    bool is_durable = true;
+    while (left > 0 && is_durable) {
+        struct delivery *d = new_portion(r, &facts, left);
+        for (size_t i = 0; i < d->setup.records; i++) {
+            bool is_there = body_split_next(split, &r->worker->doc,
+                                            r->setup->max_event_bytes, out_last);
+            REQUIRE(is_there); /* they were counted */
+            add_event(r, d, &facts, out_last);
+        }
+        left -= d->setup.records;
+        is_durable = pending_wait(r, d);
+    }
+    return is_durable;
+}
+
+bool publish_rejected(struct request *r, struct view bytes, enum reject_reason reason,
+                      const char *detail)
+{
+    struct event_facts facts = facts_of(r, NULL);
     struct body_event event = { .bytes = bytes, .reason = reason };
     snprintf(event.detail, sizeof event.detail, "%s", detail);
-    publishing_add_event(v, p, &event);
+    struct delivery *d = new_portion(r, &facts, 1);
+    add_event(r, d, &facts, &event);
+    return pending_wait(r, d);
 }

@@ -1,9 +1,10 @@
-/* publish: the records of one request on their way to being durable, waited for
- * together.
+/* publish: from a request's events to the records that its delivery hands over.
  *
- * A request may hold as many events as its body has room for; what is under way of it is
- * bounded: beyond a few thousand records it waits for acknowledgements before it goes on.
- * No wait outlasts the answer's deadline. On the request's thread.
+ * Plain events (body_scan.h) become the records of one delivery, which takes the body, so
+ * that nothing is copied, and is answered by whoever ends it. Others, and bytes that are
+ * no event, are copied in portions of bounded size, each waited for before the next: a
+ * request may hold as many events as its body has room for, what is under way of it stays
+ * bounded. On the request's thread.
  */
 #ifndef INGEST_REQUEST_PUBLISH_H
 #define INGEST_REQUEST_PUBLISH_H
@@ -11,30 +12,19 @@
 #include "ingest/events/event_record.h"
 #include "ingest/request/request.h"
 
-struct publishing {
-    struct event_facts facts;
-    struct event_scratch scratch;
-    struct delivery *delivery;
-    uint64_t counts[EVENT_TYPES]; /* of records that were handed on */
-    uint64_t total;
-    bool is_refused; /* a record could not be handed on: the rest need not be tried */
-    bool is_late;    /* acknowledgements did not come in time */
-};
+/* True when the worker's elements are small enough with their headers. */
+bool publish_has_room(const struct request *r, const struct body_split *split);
 
-/* Begins for a visit whose source is known; `split` NULL: there is no envelope. Ended by
- * publishing_end. */
-void publishing_begin(const struct visit *v, const struct body_split *split,
-                      struct publishing *out);
+/* Publishes the worker's elements, and answers (pending_answer). At least one. */
+void publish_elements(struct request *r, const struct body_split *split);
 
-/* Hands on an event, or bytes that are none. */
-void publishing_add_event(const struct visit *v, struct publishing *p,
-                          const struct body_event *event);
-void publishing_add_rejected(const struct visit *v, struct publishing *p,
-                             struct view bytes, enum reject_reason reason,
-                             const char *detail);
+/* Publishes what body_split gives, one event after another; true when all is durable.
+ * *out_last is the last event, for who must say what is wrong with it. */
+bool publish_split(struct request *r, struct body_split *split,
+                   struct body_event *out_last);
 
-/* Waits for everything that was handed on, at most until the ack timeout or the answer's
- * deadline; true when all of it is durable. */
-bool publishing_end(const struct visit *v, struct publishing *p);
+/* Publishes bytes that are no event as rejected; true when that is durable. */
+bool publish_rejected(struct request *r, struct view bytes, enum reject_reason reason,
+                      const char *detail);
 
 #endif

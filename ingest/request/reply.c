@@ -6,6 +6,8 @@
 /* Seconds. Every page of a site asks for its settings; a change of them may take this
  * long to be noticed. */
 #define DOCUMENT_MAX_AGE "300"
+/* Segment's own back-off is longer; SDKs that read the header wait at least this. */
+#define RETRY_AFTER_S 5
 
 static struct view cors_of(const struct route *route)
 {
@@ -35,14 +37,14 @@ static bool is_pixel(const struct route *route)
     return route->kind == ROUTE_PIXEL;
 }
 
-void reply_success(struct http_exchange *e, const struct route *route)
+struct http_reply reply_of_success(const struct route *route)
 {
     static const struct view body = VIEW_LITERAL("{\"success\":true}");
     struct http_reply reply = { .status = 200, .body = body, .headers = cors_of(route) };
     if (is_pixel(route)) {
         as_pixel(&reply);
     }
-    http_reply(e, &reply);
+    return reply;
 }
 
 void reply_document(struct http_exchange *e, const struct route *route,
@@ -60,15 +62,8 @@ void reply_document(struct http_exchange *e, const struct route *route,
 
 /* ---- failures ---- */
 
-void reply_add_failure_body(struct buf *out, const struct reply_setup *setup)
-{
-    buf_printf(out, "{\"success\":false,\"code\":\"%s\",\"message\":", setup->code);
-    json_text_add_string(out, view_cstr(setup->message));
-    buf_printf(out, ",\"error\":\"%s\"}", setup->code);
-}
-
-void reply_add_failure_headers(struct buf *out, const struct route *route,
-                               const struct reply_setup *setup)
+static void add_failure_headers(struct buf *out, const struct route *route,
+                                const struct reply_setup *setup)
 {
     buf_add_view(out, cors_of(route));
     if (setup->retry_after_s > 0) {
@@ -79,23 +74,41 @@ void reply_add_failure_headers(struct buf *out, const struct route *route,
     }
 }
 
-void reply_failure(struct http_exchange *e, const struct route *route,
-                   const struct reply_setup *setup)
+struct http_reply reply_of_failure(const struct route *route,
+                                   const struct reply_setup *setup, struct buf *memory)
 {
-    struct buf body = { 0 };
-    struct buf headers = { 0 };
-    reply_add_failure_body(&body, setup);
-    reply_add_failure_headers(&headers, route, setup);
-    struct http_reply reply = { .status = setup->status,
-                                .body = buf_view(&body),
-                                .headers = buf_view(&headers),
-                                .must_close = setup->must_close };
+    add_failure_headers(memory, route, setup);
+    size_t headers_len = memory->len;
+    buf_printf(memory, "{\"success\":false,\"code\":\"%s\",\"message\":", setup->code);
+    json_text_add_string(memory, view_cstr(setup->message));
+    buf_printf(memory, ",\"error\":\"%s\"}", setup->code);
+    struct http_reply reply = {
+        .status = setup->status,
+        .headers = view_of(memory->data, headers_len),
+        .body = view_of(memory->data + headers_len, memory->len - headers_len),
+        .must_close = setup->must_close,
+    };
     if (is_pixel(route)) {
         as_pixel(&reply);
     }
-    http_reply(e, &reply);
-    buf_release(&body);
-    buf_release(&headers);
+    return reply;
+}
+
+struct reply_setup reply_busy(const char *code, const char *message)
+{
+    return (struct reply_setup){ .status = 503,
+                                 .code = code,
+                                 .message = message,
+                                 .retry_after_s = RETRY_AFTER_S,
+                                 .must_close = true };
+}
+
+struct reply_setup reply_not_durable(void)
+{
+    return reply_busy("unavailable",
+                      "the events could not be stored now: send them again later; if "
+                      "this lasts, Kafka does not acknowledge in time (see ingest's "
+                      "log)");
 }
 
 /* ---- preflights ---- */

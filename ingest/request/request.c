@@ -1,71 +1,74 @@
 #include "ingest/request/request.h"
 
+#include "ingest/request/rate_limit.h"
+
 #include "common/base/clock.h"
 #include "common/service/log.h"
 
-/* Segment's own back-off is longer; SDKs that read the header wait at least this. */
-#define RETRY_AFTER_S 5
-/* A worker's buffer that one large body made longer than this is given back. */
-#define KEEP_BODY_BYTES (1u << 20)
-
-static const char *source_label(const struct visit *v)
+static const char *source_label(const struct request *r)
 {
-    return v->source == NULL ? "unknown" : v->source->slug;
+    return r->source == NULL ? "unknown" : r->source->slug;
 }
 
-void visit_forget_body(struct visit *v)
+void request_forget_body(struct request *r)
 {
-    budget_give(v->setup->budget, v->charged);
-    v->charged = 0;
-    buf_shrink(&v->memory->body, KEEP_BODY_BYTES);
+    budget_give(r->setup->budget, r->charged);
+    r->charged = 0;
+    buf_shrink(&r->worker->body, WORKER_KEPT_BODY_BYTES);
 }
 
-void visit_succeed(struct visit *v)
+void request_succeed(struct request *r)
 {
-    v->status = 200;
-    visit_forget_body(v);
-    reply_success(v->exchange, &v->route);
+    struct http_reply reply = reply_of_success(&r->route);
+    r->status = 200;
+    request_forget_body(r);
+    http_reply(r->exchange, &reply);
 }
 
-void visit_answer(struct visit *v, const struct reply_setup *setup)
+void request_answer(struct request *r, const struct reply_setup *setup)
 {
-    v->status = setup->status;
-    visit_forget_body(v);
-    reply_failure(v->exchange, &v->route, setup);
+    struct buf memory = { 0 };
+    struct http_reply reply = reply_of_failure(&r->route, setup, &memory);
+    r->status = setup->status;
+    request_forget_body(r);
+    http_reply(r->exchange, &reply);
+    buf_release(&memory);
 }
 
-void visit_fail(struct visit *v, int status, const char *code, const char *message)
+void request_fail(struct request *r, int status, const char *code, const char *message)
 {
     struct reply_setup setup = { .status = status,
                                  .code = code,
                                  .message = message,
                                  .must_close = status >= 400 && status != 404 };
-    visit_answer(v, &setup);
+    request_answer(r, &setup);
 }
 
-void visit_busy(struct visit *v, const char *code, const char *message)
+void request_busy(struct request *r, const char *code, const char *message)
 {
-    struct reply_setup setup = { .status = 503,
-                                 .code = code,
-                                 .message = message,
-                                 .retry_after_s = RETRY_AFTER_S,
-                                 .must_close = true };
-    visit_answer(v, &setup);
+    struct reply_setup setup = reply_busy(code, message);
+    request_answer(r, &setup);
 }
 
-void visit_refuse_credential(struct visit *v, const char *code, const char *reason,
-                             const char *message)
+void request_not_durable(struct request *r)
+{
+    struct reply_setup setup = reply_not_durable();
+    request_answer(r, &setup);
+}
+
+void request_refuse_credential(struct request *r, const char *code, const char *reason,
+                               const char *message)
 {
     uint64_t refusals = 0;
-    ingest_metrics_auth_failure(v->setup->metrics, source_label(v), reason);
-    if (rate_limit_logs(v->limits, source_label(v), reason, clock_mono_ms(), &refusals)) {
-        log_warn("request_refused", log_text("source", source_label(v)),
+    ingest_metrics_auth_failure(r->setup->metrics, source_label(r), reason);
+    if (rate_limit_logs(r->limits, source_label(r), reason, clock_mono_ms(), &refusals)) {
+        log_warn("request_refused", log_text("source", source_label(r)),
                  log_text("reason", reason), log_uint("count", refusals),
-                 log_text("request_id", v->request->request_id));
+                 log_text("request_id", r->http->request_id));
     }
-    if (v->route.is_sdk) {
-        visit_fail(v, 401, code, message);
+    if (r->route.is_sdk) {
+        request_fail(r, 401, code, message);
     } else {
-        visit_busy(v, code, message);
+        request_busy(r, code, message);
     }
 }

@@ -203,6 +203,7 @@ static struct http_server *start_with(unsigned threads)
     struct http_server_setup setup = { .listen = "127.0.0.1:0",
                                        .threads = threads,
                                        .read_timeout_ms = 1000,
+                                       .keep_alive_ms = 15000,
                                        .handle = reply_by_path };
     assert_true(http_server_start(&setup, &s, &err));
     return s;

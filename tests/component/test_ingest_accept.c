@@ -1,9 +1,6 @@
 /* From a request to its answer and its records: real civetweb, real registry, a fake
  * durable port. The rows of the table of status codes (reliability.md, 3.1). */
-#include "ingest/request/accept.h"
-
-#include "tests/support/fake_durable.h"
-#include "tests/support/http_client.h"
+#include "tests/support/ingest_bed.h"
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
@@ -20,124 +17,24 @@
 
 #include <cmocka.h>
 
-#define ACK_TIMEOUT_MS 200
-#define MAX_BODY_BYTES (3u << 20)
-#define MAX_EVENT_BYTES (256u << 10)
-#define BUDGET_BYTES (32u << 20)
+#define ACK_TIMEOUT_MS INGEST_BED_ACK_TIMEOUT_MS
+#define MAX_BODY_BYTES INGEST_BED_MAX_BODY_BYTES
+#define MAX_EVENT_BYTES INGEST_BED_MAX_EVENT_BYTES
+#define BUDGET_BYTES INGEST_BED_BUDGET_BYTES
 
-static const char registry_text[] =
-    "{\"sources\":[{\"name\":\"Shop\",\"slug\":\"shop\",\"schema\":\"shop_schema\","
-    "\"write_keys\":[\"wk\"],\"tokens\":[\"tok\"],\"secrets\":[\"sec\"]},"
-    "{\"name\":\"Slow\",\"slug\":\"slow\",\"schema\":\"slow\",\"write_keys\":["
-    "\"slowkey\"],"
-    "\"tokens\":[\"slowtok\"],\"secrets\":[],\"rate_per_second\":1},"
-    "{\"name\":\"Open\",\"slug\":\"open\",\"schema\":\"open\",\"write_keys\":[],"
-    "\"tokens\":[],\"secrets\":[],\"require\":\"none\"},"
-    "{\"name\":\"Strict\",\"slug\":\"strict\",\"schema\":\"strict\",\"write_keys\":[],"
-    "\"tokens\":[\"tok\"],\"secrets\":[\"sec\"],\"require\":\"all\"}]}";
-
-/* The Basic credentials "wk:" and "slowkey:". */
-#define KEY "Authorization: Basic d2s6\r\n"
-#define SLOW_KEY "Authorization: Basic c2xvd2tleTo=\r\n"
-#define TOKEN "Authorization: Bearer tok\r\n"
-
-struct bench {
-    char path[64]; /* of the registry */
-    struct ingest_options options;
-    struct registry *registry;
-    struct ingest_metrics *metrics;
-    struct budget budget;
-    struct fake_durable *durable;
-    struct accept *accept;
-    struct http_server *server;
-    struct buf request;
-    struct http_answer answer;
-};
-
-static void write_registry(struct bench *b)
-{
-    snprintf(b->path, sizeof b->path, "/tmp/test_ingest_accept.XXXXXX");
-    int fd = mkstemp(b->path);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, registry_text, sizeof registry_text - 1),
-                     sizeof registry_text - 1);
-    close(fd);
-}
-
-static int set_up(void **state)
-{
-    struct bench *b = mem_calloc(1, sizeof *b);
-    struct error err;
-    *state = b;
-    write_registry(b);
-    assert_true(registry_open(b->path, &b->registry, &err));
-    b->metrics = ingest_metrics_new();
-    budget_init(&b->budget, BUDGET_BYTES);
-    b->durable = fake_durable_new();
-    b->options.kafka_ack_timeout_ms = ACK_TIMEOUT_MS;
-    b->options.request_deadline_ms = 4000;
-    b->options.body_timeout_ms = 1000;
-    b->options.max_body_bytes = MAX_BODY_BYTES;
-    b->options.max_event_bytes = MAX_EVENT_BYTES;
-    struct accept_setup setup = { .options = &b->options,
-                                  .registry = b->registry,
-                                  .durable = fake_durable_port(b->durable),
-                                  .budget = &b->budget,
-                                  .metrics = b->metrics };
-    b->accept = accept_new(&setup);
-    struct http_server_setup http = { .listen = "127.0.0.1:0",
-                                      .threads = 4,
-                                      .read_timeout_ms = 1000,
-                                      .handle = accept_handle,
-                                      .context = b->accept,
-                                      .new_worker = accept_new_worker,
-                                      .free_worker = accept_free_worker };
-    assert_true(http_server_start(&http, &b->server, &err));
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct bench *b = *state;
-    http_server_stop(b->server);
-    assert_int_equal(budget_used(&b->budget), 0);
-    accept_free(b->accept);
-    registry_close(b->registry);
-    ingest_metrics_free(b->metrics);
-    fake_durable_free(b->durable);
-    buf_release(&b->request);
-    http_answer_release(&b->answer);
-    unlink(b->path);
-    free(b);
-    return 0;
-}
-
-/* One request on a connection of its own; the status. */
-static int exchange(struct bench *b, const char *line, const char *headers,
-                    struct view body)
-{
-    buf_clear(&b->request);
-    buf_printf(&b->request, "%s HTTP/1.1\r\nHost: x\r\n%sContent-Length: %zu\r\n\r\n",
-               line, headers, body.len);
-    buf_add_view(&b->request, body);
-    http_answer_release(&b->answer);
-    return http_client_exchange(http_server_port(b->server), buf_view(&b->request),
-                                &b->answer);
-}
-
-static bool answer_says(struct bench *b, const char *text)
+static bool answer_says(struct ingest_bed *b, const char *text)
 {
     return strstr(buf_cstr(&b->answer.body), text) != NULL;
 }
 
-static bool has_header(struct bench *b, const char *name)
+static bool has_header(struct ingest_bed *b, const char *name)
 {
     struct view value;
     return http_answer_header(&b->answer, name, &value);
 }
 
 /* What was kept, as "track rejected:not json ..". */
-static const char *kept(struct bench *b, struct buf *out)
+static const char *kept(struct ingest_bed *b, struct buf *out)
 {
     buf_clear(out);
     for (size_t i = 0; i < b->durable->count; i++) {
@@ -227,11 +124,11 @@ static const struct row rows[] = {
     { "DELETE /webhook/shop", "", "", 405, "wrong_method", "" },
 };
 
-static void check_row(struct bench *b, const struct row *row, struct buf *found)
+static void check_row(struct ingest_bed *b, const struct row *row, struct buf *found)
 {
     char code[64] = "{\"success\":true}";
     fake_durable_reset(b->durable, FAKE_KEEPS);
-    int status = exchange(b, row->line, row->headers, view_cstr(row->body));
+    int status = ingest_bed_exchange(b, row->line, row->headers, view_cstr(row->body));
     if (row->code != NULL) {
         snprintf(code, sizeof code, "{\"success\":false,\"code\":\"%s\",", row->code);
     }
@@ -249,7 +146,7 @@ static void check_row(struct bench *b, const struct row *row, struct buf *found)
 
 static void test_each_request_gets_its_status_and_leaves_its_records(void **state)
 {
-    struct bench *b = *state;
+    struct ingest_bed *b = *state;
     struct buf found = { 0 };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         check_row(b, &rows[i], &found);
@@ -261,34 +158,31 @@ static void test_what_is_not_durable_is_never_acknowledged(void **state)
 {
     static const struct {
         enum fake_durable_mode mode;
-        unsigned pending, failed;
-    } modes[] = { { FAKE_IS_LATE, 1, 0 },
-                  { FAKE_FAILS, 0, 1 },
-                  { FAKE_IS_FULL, 0, 1 },
-                  { FAKE_IS_AWAY, 0, 0 } };
-    struct bench *b = *state;
+        unsigned late, refused;
+    } modes[] = { { FAKE_IS_LATE, 1, 0 }, { FAKE_FAILS, 0, 1 }, { FAKE_IS_AWAY, 0, 0 } };
+    struct ingest_bed *b = *state;
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
         fake_durable_reset(b->durable, modes[i].mode);
         int64_t start = clock_mono_ms();
-        assert_int_equal(exchange(b, WEBHOOK, TOKEN, view_cstr(TRACK)), 503);
+        assert_int_equal(ingest_bed_exchange(b, WEBHOOK, TOKEN, view_cstr(TRACK)), 503);
         assert_true(answer_says(b, "\"unavailable\""));
         assert_true(has_header(b, "Retry-After"));
         bool waited = clock_mono_ms() - start >= ACK_TIMEOUT_MS;
         assert_int_equal(waited, modes[i].mode == FAKE_IS_LATE);
-        assert_int_equal(b->durable->waits[DELIVERY_PENDING], modes[i].pending);
-        assert_int_equal(b->durable->waits[DELIVERY_FAILED], modes[i].failed);
+        assert_int_equal(b->durable->ended[DELIVERY_LATE], modes[i].late);
+        assert_int_equal(b->durable->ended[DELIVERY_REFUSED], modes[i].refused);
         fake_durable_reset(b->durable, modes[i].mode);
-        assert_int_equal(exchange(b, WEBHOOK, TOKEN, view_cstr("{")), 503);
+        assert_int_equal(ingest_bed_exchange(b, WEBHOOK, TOKEN, view_cstr("{")), 503);
     }
     fake_durable_end_all(b->durable, true);
 }
 
 /* What is refused must not use up the one try of an open circuit. */
-static void test_only_what_is_stored_asks_to_be_admitted(void **state)
+static void test_only_what_is_stored_is_handed_over(void **state)
 {
     static const struct {
         const char *line, *headers, *body;
-        unsigned admissions;
+        unsigned taken;
     } requests[] = {
         { WEBHOOK, "", TRACK, 0 },
         { WEBHOOK, "X-Signature: 00\r\n", TRACK, 0 },
@@ -301,37 +195,38 @@ static void test_only_what_is_stored_asks_to_be_admitted(void **state)
         { WEBHOOK, TOKEN, "{", 1 }, /* kept as rejected */
         { WEBHOOK, TOKEN, "[" TRACK "," TRACK ",7]", 1 },
     };
-    struct bench *b = *state;
+    struct ingest_bed *b = *state;
     for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
         fake_durable_reset(b->durable, FAKE_KEEPS);
-        (void)exchange(b, requests[i].line, requests[i].headers,
-                       view_cstr(requests[i].body));
-        assert_int_equal(b->durable->admissions, requests[i].admissions);
+        (void)ingest_bed_exchange(b, requests[i].line, requests[i].headers,
+                                  view_cstr(requests[i].body));
+        assert_int_equal(b->durable->taken, requests[i].taken);
     }
 }
 
 static void test_an_empty_batch_tells_nothing_of_kafka(void **state)
 {
-    struct bench *b = *state;
-    assert_int_equal(exchange(b, WEBHOOK, TOKEN, view_cstr("[]")), 200);
-    assert_int_equal(b->durable->waits[DELIVERY_DURABLE], 0);
-    assert_int_equal(exchange(b, WEBHOOK, TOKEN, view_cstr(TRACK)), 200);
-    assert_int_equal(b->durable->waits[DELIVERY_DURABLE], 1);
+    struct ingest_bed *b = *state;
+    assert_int_equal(ingest_bed_exchange(b, WEBHOOK, TOKEN, view_cstr("[]")), 200);
+    assert_int_equal(b->durable->ended[DELIVERY_IN_KAFKA], 0);
+    assert_int_equal(ingest_bed_exchange(b, WEBHOOK, TOKEN, view_cstr(TRACK)), 200);
+    assert_int_equal(b->durable->ended[DELIVERY_IN_KAFKA], 1);
 }
 
 static void test_a_record_carries_what_is_known_of_its_arrival(void **state)
 {
-    struct bench *b = *state;
+    struct ingest_bed *b = *state;
     int64_t before = clock_real_ms();
     static const char trace[] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     assert_int_equal(
-        exchange(b, "POST /v1/batch",
-                 KEY "X-Request-Id: abc\r\ntraceparent: "
-                     "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"
-                     "X-Forwarded-For: 1.2.3.4\r\n",
-                 view_cstr("{\"batch\":[{\"type\":\"page\",\"messageId\":\"m\"}," TRACK
-                           "],\"context\":{\"a\":1},\"integrations\":{\"All\":false},"
-                           "\"sentAt\":\"t\"}")),
+        ingest_bed_exchange(
+            b, "POST /v1/batch",
+            KEY "X-Request-Id: abc\r\ntraceparent: "
+                "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"
+                "X-Forwarded-For: 1.2.3.4\r\n",
+            view_cstr("{\"batch\":[{\"type\":\"page\",\"messageId\":\"m\"}," TRACK
+                      "],\"context\":{\"a\":1},\"integrations\":{\"All\":false},"
+                      "\"sentAt\":\"t\"}")),
         200);
     const struct record *r = &b->durable->records[0];
     assert_true(view_equal_cstr(r->key, "m"));
@@ -351,19 +246,20 @@ static void test_a_record_carries_what_is_known_of_its_arrival(void **state)
 
 static void test_members_of_a_batch_that_are_no_objects_are_left_out(void **state)
 {
-    struct bench *b = *state;
-    assert_int_equal(exchange(b, "POST /v1/batch", KEY,
-                              view_cstr("{\"batch\":[" TRACK "],\"context\":[],"
-                                        "\"integrations\":null,\"sentAt\":7}")),
-                     200);
+    struct ingest_bed *b = *state;
+    assert_int_equal(
+        ingest_bed_exchange(b, "POST /v1/batch", KEY,
+                            view_cstr("{\"batch\":[" TRACK "],\"context\":[],"
+                                      "\"integrations\":null,\"sentAt\":7}")),
+        200);
     const struct record *r = &b->durable->records[0];
     assert_int_equal(r->context.len + r->integrations.len + r->sent_at.len, 0);
 }
 
 static void test_a_body_that_cannot_be_split_is_kept_with_where_and_why(void **state)
 {
-    struct bench *b = *state;
-    assert_int_equal(exchange(b, WEBHOOK, TOKEN, view_cstr("[7")), 400);
+    struct ingest_bed *b = *state;
+    assert_int_equal(ingest_bed_exchange(b, WEBHOOK, TOKEN, view_cstr("[7")), 400);
     assert_true(answer_says(b, "\"the body is not json: "));
     const struct record *r = &b->durable->records[0];
     assert_true(view_equal_cstr(r->reason, "not json"));
@@ -380,11 +276,11 @@ static void test_the_strongest_credential_is_noted(void **state)
     } ways[] = { { WEBHOOK, TOKEN, AUTH_TOKEN },
                  { "POST /webhook/open", "", AUTH_NONE },
                  { "POST /v1/track", KEY, AUTH_KEY } };
-    struct bench *b = *state;
+    struct ingest_bed *b = *state;
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
         fake_durable_reset(b->durable, FAKE_KEEPS);
-        assert_int_equal(exchange(b, ways[i].line, ways[i].headers, view_cstr(TRACK)),
-                         200);
+        assert_int_equal(
+            ingest_bed_exchange(b, ways[i].line, ways[i].headers, view_cstr(TRACK)), 200);
         assert_int_equal(b->durable->records[0].auth, ways[i].auth);
     }
 }
@@ -401,23 +297,28 @@ static struct view padded(struct buf *out, size_t size)
 
 static void test_a_body_may_be_large_when_its_sender_is_known(void **state)
 {
-    struct bench *b = *state;
+    struct ingest_bed *b = *state;
     struct buf body = { 0 };
     struct buf found = { 0 };
     const size_t stranger = 1u << 20;
-    assert_int_equal(exchange(b, WEBHOOK, TOKEN, padded(&body, MAX_BODY_BYTES)), 200);
-    assert_int_equal(exchange(b, "POST /v1/track", KEY, padded(&body, MAX_BODY_BYTES)),
-                     200);
+    assert_int_equal(
+        ingest_bed_exchange(b, WEBHOOK, TOKEN, padded(&body, MAX_BODY_BYTES)), 200);
+    assert_int_equal(
+        ingest_bed_exchange(b, "POST /v1/track", KEY, padded(&body, MAX_BODY_BYTES)),
+        200);
     fake_durable_reset(b->durable, FAKE_KEEPS);
-    assert_int_equal(exchange(b, WEBHOOK, TOKEN, padded(&body, MAX_BODY_BYTES + 1)), 413);
+    assert_int_equal(
+        ingest_bed_exchange(b, WEBHOOK, TOKEN, padded(&body, MAX_BODY_BYTES + 1)), 413);
     assert_string_equal(kept(b, &found), "rejected:body too large");
     assert_int_equal(b->durable->records[0].value.len, REJECT_KEPT_BYTES);
     assert_true(view_starts_with(b->durable->records[0].detail,
                                  view_cstr("the body has 3145729 bytes, the limit is "
                                            "3145728; 65536 bytes, sha256 ")));
     fake_durable_reset(b->durable, FAKE_KEEPS);
-    assert_int_equal(exchange(b, WEBHOOK, "", padded(&body, MAX_BODY_BYTES + 1)), 503);
-    assert_int_equal(exchange(b, "POST /v1/track", "", padded(&body, stranger + 1)), 413);
+    assert_int_equal(
+        ingest_bed_exchange(b, WEBHOOK, "", padded(&body, MAX_BODY_BYTES + 1)), 503);
+    assert_int_equal(
+        ingest_bed_exchange(b, "POST /v1/track", "", padded(&body, stranger + 1)), 413);
     assert_string_equal(kept(b, &found), "");
     buf_release(&body);
     buf_release(&found);
@@ -441,7 +342,7 @@ static void test_a_body_that_is_too_large_is_kept_for_a_proven_sender_alone(void
         { "POST /webhook/open", "", 413, AUTH_NONE },
         { "POST /v1/batch", KEY, 413, AUTH_KEY },
     };
-    struct bench *b = *state;
+    struct ingest_bed *b = *state;
     struct buf body = { 0 };
     buf_add_cstr(&body, "[" TRACK);
     memset(buf_reserve(&body, MAX_BODY_BYTES), ' ', MAX_BODY_BYTES);
@@ -449,7 +350,8 @@ static void test_a_body_that_is_too_large_is_kept_for_a_proven_sender_alone(void
     buf_add_char(&body, ']');
     for (size_t i = 0; i < sizeof senders / sizeof senders[0]; i++) {
         fake_durable_reset(b->durable, FAKE_KEEPS);
-        int status = exchange(b, senders[i].line, senders[i].headers, buf_view(&body));
+        int status =
+            ingest_bed_exchange(b, senders[i].line, senders[i].headers, buf_view(&body));
         assert_int_equal(status, senders[i].status);
         assert_int_equal(b->durable->count, status == 413 ? 1 : 0);
         if (status == 413) {
@@ -461,7 +363,7 @@ static void test_a_body_that_is_too_large_is_kept_for_a_proven_sender_alone(void
 
 static void test_what_is_thrown_away_holds_no_budget(void **state)
 {
-    struct bench *b = *state;
+    struct ingest_bed *b = *state;
     struct http_client c;
     struct http_answer a = { 0 };
     struct buf part = { 0 };
@@ -479,7 +381,7 @@ static void test_what_is_thrown_away_holds_no_budget(void **state)
 
 static void test_metrics_of_browsers_keep_their_connection(void **state)
 {
-    struct bench *b = *state;
+    struct ingest_bed *b = *state;
     struct http_client c;
     http_client_open(&c, http_server_port(b->server));
     for (int i = 0; i < 3; i++) {
@@ -495,14 +397,14 @@ static void test_metrics_of_browsers_keep_their_connection(void **state)
 
 static void test_an_event_over_its_limit_is_cut_and_its_neighbours_are_not(void **state)
 {
-    struct bench *b = *state;
+    struct ingest_bed *b = *state;
     struct buf body = { 0 };
     struct buf found = { 0 };
     buf_add_cstr(&body, "[" TRACK ",{\"type\":\"track\",\"x\":\"");
     memset(buf_reserve(&body, MAX_EVENT_BYTES), 'x', MAX_EVENT_BYTES);
     body.len += MAX_EVENT_BYTES;
     buf_add_cstr(&body, "\"}," TRACK "]");
-    assert_int_equal(exchange(b, WEBHOOK, TOKEN, buf_view(&body)), 200);
+    assert_int_equal(ingest_bed_exchange(b, WEBHOOK, TOKEN, buf_view(&body)), 200);
     assert_string_equal(kept(b, &found), "track rejected:event too large track");
     assert_int_equal(b->durable->records[1].value.len, REJECT_KEPT_BYTES);
     buf_release(&body);
@@ -511,7 +413,7 @@ static void test_an_event_over_its_limit_is_cut_and_its_neighbours_are_not(void 
 
 static void test_a_batch_context_over_its_limit_is_refused_and_kept(void **state)
 {
-    struct bench *b = *state;
+    struct ingest_bed *b = *state;
     struct buf body = { 0 };
     struct buf found = { 0 };
     for (size_t extra = 0; extra < 2; extra++) {
@@ -522,7 +424,7 @@ static void test_a_batch_context_over_its_limit_is_refused_and_kept(void **state
         body.len += filling;
         buf_add_cstr(&body, "\"}}");
         fake_durable_reset(b->durable, FAKE_KEEPS);
-        assert_int_equal(exchange(b, "POST /v1/batch", KEY, buf_view(&body)),
+        assert_int_equal(ingest_bed_exchange(b, "POST /v1/batch", KEY, buf_view(&body)),
                          extra == 0 ? 200 : 413);
         assert_string_equal(kept(b, &found),
                             extra == 0 ? "track" : "rejected:context too large");
@@ -533,7 +435,7 @@ static void test_a_batch_context_over_its_limit_is_refused_and_kept(void **state
 
 static void test_a_batch_context_of_too_many_keys_is_too_large_first_of_all(void **state)
 {
-    struct bench *b = *state;
+    struct ingest_bed *b = *state;
     struct buf body = { 0 };
     struct buf found = { 0 };
     buf_add_cstr(&body, "{\"batch\":[" TRACK "],\"context\":{\"a\":1");
@@ -541,7 +443,7 @@ static void test_a_batch_context_of_too_many_keys_is_too_large_first_of_all(void
         buf_printf(&body, ",\"k%d\":1", i);
     }
     buf_add_cstr(&body, "}}");
-    assert_int_equal(exchange(b, "POST /v1/batch", KEY, buf_view(&body)), 413);
+    assert_int_equal(ingest_bed_exchange(b, "POST /v1/batch", KEY, buf_view(&body)), 413);
     assert_string_equal(kept(b, &found), "rejected:context too large");
     buf_release(&body);
     buf_release(&found);
@@ -549,56 +451,55 @@ static void test_a_batch_context_of_too_many_keys_is_too_large_first_of_all(void
 
 static void test_above_the_rate_of_a_source_429_answers(void **state)
 {
-    struct bench *b = *state;
-    assert_int_equal(exchange(b, "POST /v1/track", SLOW_KEY, view_cstr(TRACK)), 200);
-    assert_int_equal(exchange(b, "POST /v1/track", SLOW_KEY, view_cstr(TRACK)), 429);
+    struct ingest_bed *b = *state;
+    assert_int_equal(ingest_bed_exchange(b, "POST /v1/track", SLOW_KEY, view_cstr(TRACK)),
+                     200);
+    assert_int_equal(ingest_bed_exchange(b, "POST /v1/track", SLOW_KEY, view_cstr(TRACK)),
+                     429);
     assert_true(has_header(b, "Retry-After"));
     assert_true(answer_says(b, "rate_limited"));
-    assert_int_equal(exchange(b, "POST /v1/track", KEY, view_cstr(TRACK)), 200);
+    assert_int_equal(ingest_bed_exchange(b, "POST /v1/track", KEY, view_cstr(TRACK)),
+                     200);
 }
 
 static void test_a_request_of_very_many_events_is_accepted_whole(void **state)
 {
-    struct bench *b = *state;
+    struct ingest_bed *b = *state;
     struct buf body = { 0 };
     buf_add_char(&body, '[');
     for (int i = 0; i < FAKE_DURABLE_MAX; i++) {
         buf_add_cstr(&body, i == 0 ? TRACK : "," TRACK);
     }
     buf_add_char(&body, ']');
-    assert_int_equal(exchange(b, WEBHOOK, TOKEN, buf_view(&body)), 200);
+    assert_int_equal(ingest_bed_exchange(b, WEBHOOK, TOKEN, buf_view(&body)), 200);
     assert_int_equal(b->durable->count, FAKE_DURABLE_MAX);
     /* When nothing is acknowledged, what is under way of a request stays bounded. */
     fake_durable_reset(b->durable, FAKE_IS_LATE);
-    assert_int_equal(exchange(b, WEBHOOK, TOKEN, buf_view(&body)), 503);
+    assert_int_equal(ingest_bed_exchange(b, WEBHOOK, TOKEN, buf_view(&body)), 503);
     assert_true(b->durable->count < FAKE_DURABLE_MAX / 2);
-    assert_int_equal(b->durable->waits[DELIVERY_PENDING], 1);
-    /* Late by its own size, it tells nothing of Kafka. */
-    fake_durable_reset(b->durable, FAKE_IS_LATE);
-    b->options.request_deadline_ms = ACK_TIMEOUT_MS / 4;
-    assert_int_equal(exchange(b, WEBHOOK, TOKEN, buf_view(&body)), 503);
-    assert_int_equal(b->durable->waits[DELIVERY_PENDING], 0);
+    assert_int_equal(b->durable->ended[DELIVERY_LATE], 1);
     buf_release(&body);
 }
 
 static void test_above_the_budget_503_answers(void **state)
 {
-    struct bench *b = *state;
+    struct ingest_bed *b = *state;
     assert_true(budget_take(&b->budget, BUDGET_BYTES));
-    assert_int_equal(exchange(b, WEBHOOK, TOKEN, view_cstr(TRACK)), 503);
+    assert_int_equal(ingest_bed_exchange(b, WEBHOOK, TOKEN, view_cstr(TRACK)), 503);
     assert_true(answer_says(b, "\"busy\""));
     budget_give(&b->budget, BUDGET_BYTES);
-    assert_int_equal(exchange(b, WEBHOOK, TOKEN, view_cstr(TRACK)), 200);
+    assert_int_equal(ingest_bed_exchange(b, WEBHOOK, TOKEN, view_cstr(TRACK)), 200);
 }
 
-#define WITH_BENCH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define WITH_BENCH(test)                                                                 \
+    cmocka_unit_test_setup_teardown(test, ingest_bed_start, ingest_bed_stop)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_BENCH(test_each_request_gets_its_status_and_leaves_its_records),
         WITH_BENCH(test_what_is_not_durable_is_never_acknowledged),
-        WITH_BENCH(test_only_what_is_stored_asks_to_be_admitted),
+        WITH_BENCH(test_only_what_is_stored_is_handed_over),
         WITH_BENCH(test_an_empty_batch_tells_nothing_of_kafka),
         WITH_BENCH(test_a_record_carries_what_is_known_of_its_arrival),
         WITH_BENCH(test_members_of_a_batch_that_are_no_objects_are_left_out),

@@ -2,6 +2,7 @@
 
     common/base <- common/service <- ingest, loader
     common/base <- common/contract <- ingest, loader
+    ingest/commands -> request -> { http, events, durable, registry }
     loader/commands -> consume -> load -> { mapping, postgres }, postgres -> mapping
 Service and contract never include each other, ingest and loader never include each other. A library's header appears in .c files only, and
 only in folders that may know the library.
@@ -11,17 +12,22 @@ import sys
 
 import tree
 
-LOADER = {"common/base", "common/service", "common/contract"}
+COMMON = {"common/base", "common/service", "common/contract"}
 
 MAY_INCLUDE = {
     "common/base": {"common/base"},
     "common/service": {"common/base", "common/service"},
     "common/contract": {"common/base", "common/contract"},
-    "ingest": {"common/base", "common/service", "common/contract", "ingest"},
-    "loader/commands": LOADER | {"loader/commands", "loader/consume", "loader/load", "loader/mapping", "loader/postgres"},
-    "loader/consume": LOADER | {"loader/consume", "loader/load"},
-    "loader/load": LOADER | {"loader/load", "loader/mapping", "loader/postgres"},
-    "loader/postgres": LOADER | {"loader/postgres", "loader/mapping"},
+    "ingest/commands": COMMON | {"ingest/commands", "ingest/request", "ingest/http", "ingest/durable", "ingest/registry"},
+    "ingest/request": COMMON | {"ingest/request", "ingest/http", "ingest/events", "ingest/durable", "ingest/registry"},
+    "ingest/http": {"common/base", "ingest/http"},
+    "ingest/events": {"common/base", "common/contract", "ingest/events"},
+    "ingest/durable": COMMON | {"ingest/durable"},
+    "ingest/registry": COMMON | {"ingest/registry"},
+    "loader/commands": COMMON | {"loader/commands", "loader/consume", "loader/load", "loader/mapping", "loader/postgres"},
+    "loader/consume": COMMON | {"loader/consume", "loader/load"},
+    "loader/load": COMMON | {"loader/load", "loader/mapping", "loader/postgres"},
+    "loader/postgres": COMMON | {"loader/postgres", "loader/mapping"},
     "loader/mapping": {"common/base", "common/contract", "loader/mapping"},
 }
 
@@ -29,7 +35,12 @@ MAY_USE = {
     "common/base": set(),
     "common/service": {"librdkafka", "civetweb", "json-c"},
     "common/contract": {"openssl"},
-    "ingest": {"librdkafka", "civetweb", "json-c", "openssl", "zlib", "uthash", "libcurl"},
+    "ingest/commands": {"librdkafka", "json-c", "openssl", "libcurl"},
+    "ingest/request": {"openssl"},
+    "ingest/http": {"civetweb", "zlib"},
+    "ingest/events": set(),
+    "ingest/durable": {"librdkafka"},
+    "ingest/registry": {"json-c", "openssl"},
     "loader/commands": {"json-c"},
     "loader/consume": {"librdkafka"},
     "loader/load": set(),

@@ -6,17 +6,13 @@
 
 #include "ingest/durable/durable.h"
 
-#include "common/base/arena.h"
-
 #include <pthread.h>
-#include <stddef.h>
 
 enum fake_durable_mode {
     FAKE_KEEPS,   /* durable at once */
-    FAKE_IS_LATE, /* ends nothing until fake_durable_end_all */
+    FAKE_IS_LATE, /* ends nothing until fake_durable_end_all, or the deadline */
     FAKE_FAILS,   /* each ends as not durable */
-    FAKE_IS_FULL, /* put refuses */
-    FAKE_IS_AWAY, /* would_admit and admit refuse */
+    FAKE_IS_AWAY, /* would_take refuses, and take too */
 };
 
 #define FAKE_DURABLE_MAX 10000
@@ -27,14 +23,15 @@ struct fake_durable {
     struct arena arena; /* the records' texts */
     struct record records[FAKE_DURABLE_MAX];
     size_t count;
-    struct delivery *open[FAKE_DURABLE_MAX];
+    struct delivery *open[FAKE_DURABLE_MAX]; /* each held */
     size_t open_count;
-    _Atomic unsigned admissions; /* calls of `admit` */
-    unsigned waits[3];           /* calls of `waited`, by enum delivery_state */
+    _Atomic unsigned taken;    /* deliveries */
+    _Atomic unsigned ended[4]; /* by enum delivery_outcome */
+    int64_t ack_timeout_ms;
 };
 
 /* On the heap; freed by fake_durable_free, with nothing left open. */
-struct fake_durable *fake_durable_new(void);
+struct fake_durable *fake_durable_new(int64_t ack_timeout_ms);
 void fake_durable_free(struct fake_durable *f);
 
 /* Valid until it is freed. */
@@ -45,5 +42,8 @@ void fake_durable_reset(struct fake_durable *f, enum fake_durable_mode mode);
 
 /* Ends what a late one holds. */
 void fake_durable_end_all(struct fake_durable *f, bool is_durable);
+
+/* Waits until a late one holds `count` deliveries. */
+void fake_durable_wait_open(struct fake_durable *f, size_t count);
 
 #endif

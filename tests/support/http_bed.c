@@ -4,6 +4,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/contract/reject_reason.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -44,7 +45,7 @@ static void read_whole(struct http_bed *f, struct http_exchange *e,
         [BODY_CLIENT_GONE] = 400
     };
     struct body_limits limits = { HTTP_BED_MAX_BODY, clock_mono_ms() + patience_ms,
-                                  &f->budget };
+                                  &f->budget, REJECT_KEPT_BYTES };
     struct buf body = { 0 };
     uint64_t charged = 0;
     struct error err;
@@ -116,6 +117,7 @@ static int start(void **state, uint64_t budget)
     struct http_server_setup setup = { .listen = "127.0.0.1:0",
                                        .threads = HTTP_BED_THREADS,
                                        .read_timeout_ms = HTTP_BED_READ_TIMEOUT_MS,
+                                       .keep_alive_ms = 15000,
                                        .handle = handle,
                                        .context = f,
                                        .new_worker = new_worker,

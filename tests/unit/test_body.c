@@ -64,7 +64,8 @@ static struct outcome read_body(struct wire *w, const struct arrangement *a)
                                   .read = read_wire,
                                   .context = w };
     struct body_limits limits = { .max_bytes = a->max_bytes == 0 ? MIB : a->max_bytes,
-                                  .budget = &budget };
+                                  .budget = &budget,
+                                  .kept_bytes = REJECT_KEPT_BYTES };
     out.result = body_read_from(&source, &limits, &out.body, &out.charged, &out.err);
     assert_int_equal(budget_used(&budget), out.charged);
     return out;

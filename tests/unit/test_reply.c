@@ -26,7 +26,9 @@ static void test_a_failure_says_it_three_times(void **state)
     struct reply_setup setup = { .status = 503,
                                  .code = "unauthorized",
                                  .message = "compare \"it\"\n\xc3\xa9" };
-    reply_add_failure_body(&out, &setup);
+    struct http_reply reply = reply_of_failure(&webhook, &setup, &out);
+    assert_int_equal(reply.status, 503);
+    assert_int_equal(reply.headers.len, 0);
     check_text(&out, "{\"success\":false,\"code\":\"unauthorized\","
                      "\"message\":\"compare \\\"it\\\"\\n\xc3\xa9\","
                      "\"error\":\"unauthorized\"}");
@@ -56,8 +58,10 @@ static void test_header_lines_of_a_failure(void **state)
                                      .code = "c",
                                      .message = "m",
                                      .retry_after_s = cases[i].retry_after_s };
-        reply_add_failure_headers(&out, cases[i].route, &setup);
-        check_text(&out, cases[i].expected);
+        struct http_reply reply = reply_of_failure(cases[i].route, &setup, &out);
+        assert_true(view_equal_cstr(reply.headers, cases[i].expected));
+        assert_true(view_starts_with(reply.body, view_cstr("{\"success\":false,")));
+        buf_release(&out);
     }
 }
 
