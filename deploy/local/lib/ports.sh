@@ -22,7 +22,7 @@ ports_decide() {
     fi
 }
 
-# port_of NAME: ingest, ingest-admin, loader, loader-2 .., kafka, kafka-controller, postgres.
+# port_of NAME: ingest, ingest-admin, loader, loader-2 .., kafka, kafka-controller, prometheus, postgres.
 port_of() {
     case $1 in
         ingest) echo $((PORT_BASE)) ;;
@@ -31,6 +31,7 @@ port_of() {
         loader-*) echo $((PORT_BASE + 1 + ${1#loader-})) ;;
         kafka) echo $((PORT_BASE + 12)) ;;
         kafka-controller) echo $((PORT_BASE + 13)) ;;
+        prometheus) echo $((PORT_BASE + 20)) ;;
         postgres) echo $((PORT_BASE + 32)) ;;
     esac
 }
