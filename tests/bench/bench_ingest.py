@@ -169,6 +169,19 @@ def overload(bed: Bed) -> None:
                   f"p99 {after['ok']['p99'] / 1000:.0f} ms, {after['statuses']}", flush=True)
 
 
+def steady(bed: Bed) -> None:
+    """The same load for long: --seconds 600 and more show whether memory stays flat."""
+    for name in bed.ingests:
+        with bed.server(name) as (pid, port):
+            cases = [bed.case(1, 256, rate=4000.0), bed.case(100, 16, rate=100.0)]
+            print(f"\n{name}: 4,000 single events/s over 256 connections, then 100 requests/s of 100 over 16, and so on")
+            for turn in range(10):
+                case = replace(cases[turn % 2], seconds=bed.seconds / 10)
+                sample = measure(case, name, pid, port, bed.kafka)
+                print(f"  RSS at most {sample.rss:.0f} MiB, then {rss_mib(pid):.0f}; p99 {sample.p99:.1f} ms"
+                      f"{', NOT 200: ' + sample.failures if sample.failures else ''}", flush=True)
+
+
 def spool(bed: Bed) -> None:
     """Idle beside live traffic; then everything, with Kafka killed. Each run has an empty folder."""
     cases = [bed.case(1, 256), bed.case(100, 16)]
@@ -249,7 +262,7 @@ def run_set(name: str, arguments: argparse.Namespace) -> list[Sample]:
 
 
 SET_FUNCTIONS = {"rate": rate, "connections": connections, "signature": signature, "spool": spool, "away": away,
-                 "cluster": cluster, "latency": latency, "overload": overload, "profile": profile}
+                 "cluster": cluster, "latency": latency, "overload": overload, "profile": profile, "steady": steady}
 
 
 def parse() -> argparse.Namespace:

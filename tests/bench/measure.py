@@ -62,6 +62,26 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
+def thread_seconds(pid: int) -> dict[str, tuple[str, float]]:
+    """CPU of each thread, by its id, with its name. Threads that end meanwhile are left out."""
+    found = {}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            name, _, rest = (task / "stat").read_text().partition("(")[2].rpartition(")")
+        except OSError:
+            continue
+        fields = rest.split()
+        found[task.name] = (name, (int(fields[11]) + int(fields[12])) / TICKS)
+    return found
+
+
+def busiest_thread(before: dict[str, tuple[str, float]], after: dict[str, tuple[str, float]], seconds: float) -> str:
+    """"rdk:broker1 0.42": the thread that used most of a core. One that spins uses all of one whatever the load is."""
+    used = {task: cpu - before.get(task, ("", 0.0))[1] for task, (_, cpu) in after.items()}
+    most = max(used, key=lambda task: used[task])
+    return f"{after[most][0]} {used[most] / seconds:.2f}"
+
+
 def rss_mib(pid: int, name: str = "VmRSS") -> float:
     """VmRSS now, VmHWM at most since rss_reset."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
@@ -91,8 +111,9 @@ def load(case: Case, port: int) -> dict[str, Any]:
 
 def measure(case: Case, server: str, pid: int, port: int, kafka: Sequence[int]) -> Sample:
     rss_reset(pid)
-    before, kafka_before = cpu_seconds(pid), sum(map(cpu_seconds, kafka))
+    before, kafka_before, threads = cpu_seconds(pid), sum(map(cpu_seconds, kafka)), thread_seconds(pid)
     raw = load(case, port)
+    raw["busiest"] = busiest_thread(threads, thread_seconds(pid), case.seconds)
     cpu, kafka_cpu = cpu_seconds(pid) - before, sum(map(cpu_seconds, kafka)) - kafka_before
     events = raw["ok"]["count"] * case.events
     each = 100_000 / events if events else float("nan")
@@ -122,10 +143,11 @@ def table(samples: Sequence[Sample]) -> str:
     lines = []
     for case in dict.fromkeys(sample.case for sample in samples):
         lines.append(f"\n{case}")
-        rows = [["", *(name for name, _, _ in COLUMNS)]]
+        rows = [["", *(name for name, _, _ in COLUMNS), "busiest thread, cores"]]
         for server in dict.fromkeys(sample.server for sample in samples if sample.case == case):
             own = [sample for sample in samples if (sample.case, sample.server) == (case, server)]
-            rows.append([server, *(spread([getattr(one, name) for one in own], digits) for _, name, digits in COLUMNS)])
+            rows.append([server, *(spread([getattr(one, name) for one in own], digits) for _, name, digits in COLUMNS),
+                         max((one.raw.get("busiest", "") for one in own), key=lambda text: text[-4:])])
             failures = sorted({one.failures for one in own if one.failures})
             lines += [f"  {server}: not 200: {'; '.join(failures)}"] if failures else []
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
