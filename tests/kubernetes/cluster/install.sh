@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the cluster needs: Debian packages, and the Kubernetes programs built from their Go modules into K8S_BIN.
 # The build is made again only when its sources here or the Go toolchain change.
+# shellcheck source=/dev/null
 . "$(dirname "$0")/lib.sh"
 packages=(etcd-server containerd runc containernetworking-plugins podman iptables iproute2 util-linux openssl curl gcc libc6-dev)
 missing=()
