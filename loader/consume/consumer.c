@@ -232,7 +232,8 @@ static int poll_timeout(const struct consumer *c)
         int64_t left = batches_age_left_ms(&c->batches);
         return left > POLL_BUSY_MS ? (int)left : POLL_BUSY_MS;
     }
-    bool is_busy = !writer_is_idle(c) || c->batches.held.count > 0;
+    bool is_busy =
+        !writer_is_idle(c) || held_reader_is_active(&c->batches.held, now_of(c));
     return is_busy ? POLL_BUSY_MS : POLL_IDLE_MS;
 }
 

@@ -179,13 +179,26 @@ void held_reader_close(struct held_reader *h)
 
 /* ---- reading ---- */
 
-/* Begins a slice of the first range whose table can be loaded. */
-static void begin(struct held_reader *h, int64_t now_mono_ms)
+/* The first range whose table can be loaded, as far as we know; NULL: none. */
+static const struct sink_range *readable(const struct held_reader *h)
 {
     const struct sink_range *range = NULL;
     for (size_t i = 0; range == NULL && i < h->count; i++) {
         range = is_held(h, &h->ranges[i]) ? NULL : &h->ranges[i];
     }
+    return range;
+}
+
+bool held_reader_is_active(const struct held_reader *h, int64_t now_mono_ms)
+{
+    return h->filling != NULL || h->is_under_way ||
+           (now_mono_ms >= h->retry_at_mono_ms && readable(h) != NULL);
+}
+
+/* Begins a slice. */
+static void begin(struct held_reader *h, int64_t now_mono_ms)
+{
+    const struct sink_range *range = readable(h);
     if (range == NULL || !open_stream(h, now_mono_ms)) {
         return;
     }

@@ -55,6 +55,10 @@ void held_reader_set_held(struct held_reader *h, const struct held_name *held,
 /* True when the writer should look at the held tables from time to time. */
 bool held_reader_waits_for_tables(const struct held_reader *h);
 
+/* True when there is something to read now, or being read: the caller should not sleep
+ * for long. */
+bool held_reader_is_active(const struct held_reader *h, int64_t now_mono_ms);
+
 /* Reads on for a moment, if there is something to read; `now_mono_ms` is the time. */
 void held_reader_read(struct held_reader *h, const struct batch_context *context,
                       int64_t now_mono_ms);

@@ -163,6 +163,7 @@ static bool fake_read_positions(void *context, const char *cluster_id,
     struct fake_sink *f = context;
     (void)cluster_id;
     (void)err;
+    f->position_reads++;
     for (size_t i = 0; i < count; i++) {
         positions[i].next_offset =
             fake_sink_position(f, positions[i].topic, positions[i].partition);
@@ -380,6 +381,7 @@ static void commit(struct fake_sink *f, const struct sink_load *b)
     }
     if (b->slice != NULL) {
         struct sink_range *r = find_held(f, b->slice);
+        f->lost += b->lost;
         r->from = b->slice->to;
         if (r->from >= r->to) {
             *r = f->held[--f->held_count];

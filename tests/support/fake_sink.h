@@ -51,6 +51,8 @@ struct fake_sink {
     struct sink_range held[16];
     size_t held_count;
     unsigned gaps;
+    int64_t lost; /* offsets of held ranges that the log had no longer */
+    unsigned position_reads;
 };
 
 /* An empty database without faults; release frees it and all its tables. */

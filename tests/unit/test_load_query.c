@@ -132,7 +132,17 @@ static void write_query(const struct load_sql *v, struct buf *sql)
     for (size_t i = 0; i < COUNT(tables); i++) {
         tables[i].table = table_plan_base(tables[i].plan);
     }
-    struct sink_load load = { .intervals = intervals,
+    struct sink_hold holds[] = { { .range = { .topic = "segment.group",
+                                              .partition = 3,
+                                              .schema = "shop",
+                                              .table = "group",
+                                              .from = v->from,
+                                              .to = v->to },
+                                   .code = "42501",
+                                   .reason = "it's closed" } };
+    struct sink_load load = { .holds = holds,
+                              .hold_count = COUNT(holds),
+                              .intervals = intervals,
                               .interval_count = COUNT(intervals),
                               .tables = tables,
                               .table_count = COUNT(tables),
@@ -198,6 +208,7 @@ static void test_each_statement_belongs_to_its_table(void **state)
 {
     static const size_t expected[] = {
         SINK_NO_TABLE, /* advance */
+        SINK_NO_TABLE, /* hold */
         SINK_NO_TABLE, /* the schema's lock */
         4,
         4,
@@ -210,13 +221,27 @@ static void test_each_statement_belongs_to_its_table(void **state)
         7,
         7,
         7,             /* TRUNCATE, COPY, INSERT of each */
+        SINK_NO_TABLE, /* the count of what was withheld */
+        3,
+        3, /* rejected[0]'s schema: INSERT, note_rejected */
+        5,
+        5,             /* rejected[2]'s */
         SINK_NO_TABLE, /* what comes after */
     };
     struct table_plan *plan = plan_of("page", page_columns, COUNT(page_columns), "p");
     struct sink_rows rows = { .plan = plan, .table = table_plan_base(plan) };
+    struct sink_rows all[] = { { .suppressed_integrations = 1 }, { 0 }, { 0 } };
     struct load_table tables[] = { { .rows = &rows, .index = 4 },
                                    { .rows = &rows, .index = 7 } };
-    struct sink_load load = { .deletion_count = 1 };
+    struct sink_rejected rejected[] = { { .schema = VIEW_LITERAL("a") },
+                                        { .schema = VIEW_LITERAL("a") },
+                                        { .schema = VIEW_LITERAL("b") } };
+    struct sink_load load = { .hold_count = 1,
+                              .deletion_count = 1,
+                              .tables = all,
+                              .table_count = COUNT(all),
+                              .rejected = rejected,
+                              .rejected_count = COUNT(rejected) };
     struct load_query query = { .load = &load, .tables = tables, .table_count = 2 };
     (void)state;
     for (size_t i = 0; i < COUNT(expected); i++) {
@@ -225,12 +250,32 @@ static void test_each_statement_belongs_to_its_table(void **state)
     table_plan_free(plan);
 }
 
+static void test_a_slice_moves_its_range_and_no_position(void **state)
+{
+    struct sink_range slice = { .topic = "segment.track",
+                                .partition = 7,
+                                .schema = "shop",
+                                .table = "track",
+                                .from = 5,
+                                .to = 9 };
+    struct sink_load load = { .slice = &slice, .lost = 2 };
+    struct load_query query = { .load = &load, .key = { "g", "c1", "o" } };
+    struct buf sql = { 0 };
+    (void)state;
+    load_query_write(&query, &sql);
+    assert_string_equal(buf_cstr(&sql),
+                        "SELECT backstitch.advance_held('g','c1','segment.track',7,"
+                        "'shop','track',5,9,2);\n");
+    buf_release(&sql);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_oldest_rule_is_written_as_frozen),
         cmocka_unit_test(test_the_newest_rule_is_its_mirror),
         cmocka_unit_test(test_each_statement_belongs_to_its_table),
+        cmocka_unit_test(test_a_slice_moves_its_range_and_no_position),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

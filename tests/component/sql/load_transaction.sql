@@ -3,7 +3,7 @@
 -- and what the text does is shown on a real server (tests/component/test_load_transaction_sql.c).
 --
 -- The batch: two partitions; rows for "page" and "track" of the schema "shop"; of "screen" only events that selective integrations
--- withheld; one delete request; a rejected event that came twice. {names} stand for values. By LOADER_DUPLICATES:
+-- withheld; of "group" only what waits; one delete request; a rejected event that came twice. {names} stand for values. By LOADER_DUPLICATES:
 --              {direction}  {keeps}  {beats}
 --     oldest   (nothing)    <=       >
 --     newest   DESC         >=       <
@@ -14,22 +14,28 @@ SELECT backstitch.advance({group}, 'c1', v.t, v.p, v.f, v.n, {owner})
                               ('segment.track', 0, {from}::bigint, {to}::bigint)) AS w(t, p, f, n)
          ORDER BY t, p) AS v;
 
--- 2. Once per schema: DDL and erase take this lock exclusively, to know that older loads are over and to hold the next ones back.
+-- 2. What waits for its table from now on (a table "group" that cannot be loaded): the position has passed it. Ordered likewise.
+SELECT backstitch.hold({group}, 'c1', v.t, v.p, v.s, v.n, v.f, v.e, v.c, v.r)
+  FROM (SELECT * FROM (VALUES ('segment.group', 3, 'shop', 'group', {from}::bigint, {to}::bigint, '42501', 'it''s closed'))
+                      AS w(t, p, s, n, f, e, c, r)
+         ORDER BY t, p, s, n) AS v;
+
+-- 3. Once per schema: DDL and erase take this lock exclusively, to know that older loads are over and to hold the next ones back.
 SELECT pg_advisory_xact_lock_shared(backstitch.schema_lock(), hashtext('shop'));
 
--- 3. Each table is, and until the commit stays, what the batch was mapped for: else BS002. The check is a statement of its own: its
+-- 4. Each table is, and until the commit stays, what the batch was mapped for: else BS002. The check is a statement of its own: its
 --    snapshot is younger than the lock.
 LOCK TABLE "shop"."page" IN ROW EXCLUSIVE MODE;
 SELECT backstitch.check_table('shop', 'page', {page_fingerprint});
 LOCK TABLE "shop"."track" IN ROW EXCLUSIVE MODE;
 SELECT backstitch.check_table('shop', 'track', {track_fingerprint});
 
--- 4. Deletions before the rows: they also hold for the events beside them. Ordered, as the positions are.
+-- 5. Deletions before the rows: they also hold for the events beside them. Ordered, as the positions are.
 INSERT INTO backstitch.deletion ("schema", message_id, user_id, requested_at)
 SELECT * FROM (VALUES ('shop', 'd1', 'gone', to_timestamp(5000/1000.0))) AS v
  ORDER BY 1, 2 ON CONFLICT DO NOTHING;
 
--- 5. Each table, by name. A staging table has the table's columns and three of ours: whose event a row is, since when, and when we
+-- 6. Each table, by name. A staging table has the table's columns and three of ours: whose event a row is, since when, and when we
 --    received it, which an existing table may hold in types that do not compare. COPY lists the columns that any row fills, INSERT every column (a row that replaces another is whole)
 --    but generated ones and a human's default that no row fills. message_id COLLATE "C" is the order of the primary key, so
 --    loaders with the same ids wait for each other and never deadlock; DISTINCT ON leaves one copy of an event (two would be
@@ -123,10 +129,10 @@ SELECT n.new AS backstitch_rows_new, n.replaced, z.suppressed,
        backstitch.note_load({owner}, 'shop', 'track', {track_rows}, n.new, n.replaced, z.suppressed, 1, 1024, z.freshness)
   FROM n, z;
 
--- 6. A table without rows, of which events were withheld.
+-- 7. A table without rows, of which events were withheld.
 SELECT backstitch.note_load({owner}, 'shop', 'screen', 0, 0, 0, 0, 2, 0, NULL);
 
--- 7. Rejected events of a schema: the same event again is one row with the last offset and its attempts counted.
+-- 8. Rejected events of a schema: the same event again is one row with the last offset and its attempts counted.
 INSERT INTO "shop"._sdc_rejected AS t (record, reason, table_name, _sdc_rejected_at, message_id, user_id, topic,
                                        kafka_partition, kafka_offset, attempts)
 SELECT DISTINCT ON (topic, message_id) record, reason, table_name, now(), message_id, user_id, topic, kafka_partition,
