@@ -9,6 +9,7 @@
 #include "common/service/log.h"
 #include "common/service/shutdown.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 
 #define REFRESH_EVERY_MS 1000 /* how soon a changed registry is noticed */
@@ -195,10 +196,19 @@ static bool take_down(struct ingest *in, int64_t deadline)
     return is_empty;
 }
 
+/* Small pieces freed by one thread and asked for by others: glibc's lists of them are
+ * merged at each of our larger ones (a body), which costs more than they save: 4 to 7 %
+ * of a single event's CPU. */
+static void set_up_allocator(void)
+{
+    (void)mallopt(M_MXFAST, 0);
+}
+
 int command_serve(const struct command_call *call)
 {
     struct ingest in = { .options = call->config };
     struct error err;
+    set_up_allocator();
     log_configure((enum log_level)in.options->log_level,
                   (enum log_format)in.options->log_format);
     options_log(&call->program->options, call->config);

@@ -24,8 +24,8 @@ enum signature_verdict { SIGNATURE_VALID, SIGNATURE_WRONG, SIGNATURE_STALE };
 enum signature_verdict signature_judge_sha256(struct view header, const char *secret,
                                               struct view body, int64_t now_ms);
 
-/* True when equal; takes the same time wherever they differ (lengths are hidden by
- * digests). */
+/* True when equal; takes the same time wherever they differ. Only whether they are
+ * equally long shows, and how long a token of ours is stands in its documentation. */
 bool signature_equal_secret(const char *a, const char *b);
 
 #endif
