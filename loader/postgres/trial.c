@@ -31,7 +31,8 @@ static size_t width_of(const struct row *row, size_t columns)
 {
     size_t width = ROW_HEADER_BYTES + columns / 8;
     for (uint32_t i = 0; i < row->count; i++) {
-        width += VALUE_HEADER_BYTES + row->cells[i].text.len;
+        bool is_text = row->cells[i].kind == CELL_TEXT;
+        width += VALUE_HEADER_BYTES + (is_text ? row->cells[i].text.len : 0);
     }
     return width;
 }
