@@ -84,6 +84,8 @@ void connection_free(struct pg_result *result);
 int connection_rows(const struct pg_result *result);
 /* A field as text; "" for NULL. Valid until connection_free. */
 struct view connection_field(const struct pg_result *result, int row, int column);
+/* Is it the name of the first column? */
+bool connection_field_is(const struct pg_result *result, const char *name);
 bool connection_field_is_null(const struct pg_result *result, int row, int column);
 int64_t connection_field_i64(const struct pg_result *result, int row, int column);
 

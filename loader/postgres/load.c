@@ -44,7 +44,7 @@ void load_find_columns(struct load_table *t)
     free(is_used);
 }
 
-static size_t list_tables(const struct sink_load *load, struct load_table *tables)
+size_t load_list_tables(const struct sink_load *load, struct load_table *tables)
 {
     size_t count = 0;
     for (size_t i = 0; i < load->table_count; i++) {
@@ -246,7 +246,7 @@ bool load_run(const struct load_setup *setup, const struct sink_load *load,
               struct load_counts *counts, size_t *failed_table, struct error *err)
 {
     struct load_table *tables = mem_calloc(load->table_count, sizeof *tables);
-    size_t count = list_tables(load, tables);
+    size_t count = load_list_tables(load, tables);
     struct buf sql = { 0 };
     *failed_table = SINK_NO_TABLE;
     bool done = find_staging(setup, tables, count, failed_table, err);

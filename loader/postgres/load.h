@@ -27,6 +27,10 @@ MUST_CHECK bool load_converse(const struct load_setup *setup,
                               struct load_counts *counts, size_t *failed_table,
                               struct error *err);
 
+/* The tables of a load that have rows, by schema and name, with the columns that are
+ * filled; returns how many. `tables` has room for all. free() each one's columns. */
+size_t load_list_tables(const struct sink_load *load, struct load_table *tables);
+
 /* Sets the columns that any of the table's rows fills; free() them. */
 void load_find_columns(struct load_table *t);
 

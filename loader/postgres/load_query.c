@@ -453,7 +453,7 @@ void load_query_write_rows(const struct load_query *q, const struct load_table *
     add_counts(q, sql, t);
 }
 
-void load_query_write(const struct load_query *q, struct buf *sql)
+void load_query_write_head(const struct load_query *q, struct buf *sql)
 {
     if (q->load->slice == NULL) {
         add_advance(q, sql);
@@ -463,9 +463,19 @@ void load_query_write(const struct load_query *q, struct buf *sql)
     add_holds(q, sql);
     add_locks_and_checks(q, sql);
     add_deletions(q, sql);
+}
+
+void load_query_write(const struct load_query *q, struct buf *sql)
+{
+    load_query_write_head(q, sql);
     for (size_t i = 0; i < q->table_count; i++) {
         load_query_write_rows(q, &q->tables[i], sql);
     }
+    load_query_write_tail(q, sql);
+}
+
+void load_query_write_tail(const struct load_query *q, struct buf *sql)
+{
     add_withheld(q, sql);
     for (size_t i = 0; i < q->load->rejected_count; i++) {
         if (is_first_of_schema(q->load, i)) {

@@ -38,6 +38,11 @@ struct load_query {
 /* Appends the whole string. */
 void load_query_write(const struct load_query *q, struct buf *sql);
 
+/* Its parts: what comes before the tables' rows (positions, locks, checks, deletions),
+ * and what comes after them (what was withheld or rejected). */
+void load_query_write_head(const struct load_query *q, struct buf *sql);
+void load_query_write_tail(const struct load_query *q, struct buf *sql);
+
 /* Appends what loads one table's rows: three statements. */
 void load_query_write_rows(const struct load_query *q, const struct load_table *t,
                            struct buf *sql);

@@ -2,7 +2,7 @@
 
 #include "loader/postgres/control_schema.h"
 #include "loader/postgres/database_url.h"
-#include "loader/postgres/load.h"
+#include "loader/postgres/direct_load.h"
 #include "loader/postgres/probe.h"
 #include "loader/postgres/server_check.h"
 #include "loader/postgres/table_ddl.h"
@@ -12,6 +12,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/service/log.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -173,6 +174,22 @@ static bool make_rejected_tables(struct postgres_sink *s, const struct sink_load
     return true;
 }
 
+/* Straight into the tables first; whatever hinders that, the staged way decides. */
+static bool load_rows(const struct load_setup *setup, const struct sink_load *load,
+                      struct load_counts *counts, size_t *failed_table, struct error *err)
+{
+    switch (direct_load_run(setup, load, NULL, counts, err)) {
+    case DIRECT_DONE:
+        return true;
+    case DIRECT_FAILED:
+        return false;
+    case DIRECT_ROLLED_BACK:
+        break;
+    }
+    log_failure(LOG_DEBUG, "load_staged", err);
+    return load_run(setup, load, counts, failed_table, err);
+}
+
 static struct load_setup load_setup_of(struct postgres_sink *s, const char *cluster_id)
 {
     struct load_setup setup = { .connection = &s->connection,
@@ -189,7 +206,7 @@ static bool sink_load(void *context, const char *cluster_id, const struct sink_l
     struct load_setup setup = load_setup_of(s, cluster_id);
     *failed_table = SINK_NO_TABLE;
     if (make_rejected_tables(s, load, failed_table, err) &&
-        load_run(&setup, load, counts, failed_table, err)) {
+        load_rows(&setup, load, counts, failed_table, err)) {
         upkeep_after_load(&s->upkeep, &s->connection, load, clock_mono_ms());
         return true;
     }

@@ -1,8 +1,9 @@
 #include "loader/postgres/staging.h"
 
+#include "loader/postgres/lookup.h"
+
 #include "common/base/mem.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 static bool make(struct connection *c, const struct table *table, unsigned number,
@@ -17,21 +18,29 @@ static bool make(struct connection *c, const struct table *table, unsigned numbe
     connection_add_name(&sql, table_schema(table));
     buf_add_char(&sql, '.');
     connection_add_name(&sql, table_name(table));
-    buf_add_cstr(&sql, " WITH NO DATA");
+    buf_add_cstr(&sql, " WITH NO DATA;\n");
+    if (lookup_fits(table)) {
+        lookup_write_prepare(table, number, &sql);
+    }
     bool done = connection_run(c, buf_cstr(&sql), "making a staging table", err);
     buf_release(&sql);
     return done;
 }
 
-static bool drop(struct connection *c, unsigned number, struct error *err)
+static bool drop(struct connection *c, const struct staging_table *entry,
+                 struct error *err)
 {
-    char sql[64];
-    int len = snprintf(sql, sizeof sql, "DROP TABLE pg_temp.staging_%u", number);
-    REQUIRE(len > 0 && (size_t)len < sizeof sql);
-    return connection_run(c, sql, "dropping a staging table", err);
+    struct buf sql = { 0 };
+    buf_printf(&sql, "DROP TABLE pg_temp.staging_%u;\n", entry->number);
+    if (lookup_fits(entry->table)) {
+        lookup_write_forget(entry->number, &sql);
+    }
+    bool done = connection_run(c, buf_cstr(&sql), "dropping a staging table", err);
+    buf_release(&sql);
+    return done;
 }
 
-static struct staging_table *entry_of(struct staging *s, const struct table *table)
+struct staging_table *staging_entry(const struct staging *s, const struct table *table)
 {
     for (size_t i = 0; i < s->count; i++) {
         const struct table *t = s->tables[i].table;
@@ -43,24 +52,20 @@ static struct staging_table *entry_of(struct staging *s, const struct table *tab
     return NULL;
 }
 
-static void forget(struct staging *s, struct staging_table *entry)
-{
-    table_unref(entry->table);
-    *entry = s->tables[--s->count];
-}
-
 bool staging_find(struct staging *s, struct connection *c, const struct table *table,
                   unsigned *out_number, struct error *err)
 {
-    struct staging_table *entry = entry_of(s, table);
+    struct staging_table *entry = staging_entry(s, table);
     if (entry != NULL) {
         if (view_equal(table_fingerprint(entry->table), table_fingerprint(table))) {
             *out_number = entry->number;
             return true;
         }
-        unsigned old = entry->number;
-        forget(s, entry);
-        if (!drop(c, old, err)) {
+        struct staging_table old = *entry;
+        *entry = s->tables[--s->count];
+        bool is_dropped = drop(c, &old, err);
+        table_unref(old.table);
+        if (!is_dropped) {
             return false;
         }
     }
@@ -69,7 +74,8 @@ bool staging_find(struct staging *s, struct connection *c, const struct table *t
         return false;
     }
     s->tables = mem_resize(s->tables, s->count + 1, sizeof *s->tables);
-    s->tables[s->count++] = (struct staging_table){ table_ref(table), number };
+    s->tables[s->count++] =
+        (struct staging_table){ .table = table_ref(table), .number = number };
     *out_number = number;
     return true;
 }

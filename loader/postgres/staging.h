@@ -1,9 +1,9 @@
-/* staging: the session's temporary tables: one for each data table, shaped like it.
+/* staging: what a session keeps for each data table: a temporary table, shaped like it,
+ * into which rows are copied that cannot go straight into the table; the statement that
+ * looks ids up (lookup.h); and what the direct load has learned of it.
  *
- * Rows are copied into a staging table and inserted from there (always: COPY straight
- * into the table was slower from one duplicate in 5,000 on). A staging table belongs to
- * one version of its table, known by the fingerprint; a new version gets a new one. All
- * are gone with the session.
+ * An entry belongs to one version of its table, known by the fingerprint; a new version
+ * gets a new one. All are gone with the session.
  */
 #ifndef LOADER_POSTGRES_STAGING_H
 #define LOADER_POSTGRES_STAGING_H
@@ -21,7 +21,10 @@
 
 struct staging_table {
     const struct table *table; /* a reference */
-    unsigned number;           /* pg_temp.staging_<number> */
+    unsigned number;           /* pg_temp.staging_<number>, lookup_<number> */
+    /* What the direct load has learned: */
+    bool has_deletions;           /* its schema has, so users must be asked for */
+    int64_t staged_until_mono_ms; /* COPY into it is refused (row security, a right) */
 };
 
 struct staging {
@@ -35,6 +38,10 @@ struct staging {
 MUST_CHECK bool staging_find(struct staging *s, struct connection *c,
                              const struct table *table, unsigned *out_number,
                              struct error *err);
+
+/* The entry of a table for which staging_find was called. Valid until the next call of
+ * that. */
+struct staging_table *staging_entry(const struct staging *s, const struct table *table);
 
 /* Forgets all: the session is over. */
 void staging_clear(struct staging *s);
