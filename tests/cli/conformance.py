@@ -43,7 +43,7 @@ CONTRACT = {
         "defaults": {
             "KAFKA_BROKERS": "localhost:9092", "KAFKA_TOPIC_PREFIX": "segment", "KAFKA_CONFIG_FILE": None, "LOG_LEVEL": "info",
             "LOG_FORMAT": "logfmt", "DATABASE_URL": None, "LOADER_ADMIN_LISTEN": "127.0.0.1:8082", "LOADER_GROUP": "backstitch-loader",
-            "LOADER_BATCH_ROWS": "5000", "LOADER_BATCH_BYTES": "8MiB", "LOADER_BATCH_AGE": "20ms", "LOADER_DUPLICATES": "oldest",
+            "LOADER_BATCH_ROWS": "5000", "LOADER_BATCH_BYTES": "8MiB", "LOADER_BATCH_AGE": "5ms", "LOADER_DUPLICATES": "oldest",
             "LOADER_INTEGRATION_NAMES": None, "LOADER_SCHEMA": "open", "LOADER_NEW_COLUMNS_PER_HOUR": "100", "LOADER_ACCEPT_GAP": None,
             "LOADER_ACCEPT_NEW_LOG": None, "LOADER_GRANT_SELECT": None, "LOADER_MAX_COLUMNS": "800",
             "LOADER_IGNORE_PATHS": "integrations,_metadata,writeKey"}},
