@@ -13,31 +13,35 @@ import sys
 from random import Random
 
 COLUMNS = 40
-# Columns without a property of their own: the fixed ones of a track table, and those of the context below.
+# Columns without a property of their own: the fixed ones of a track table, and those of the context below, which narrow
+# events have not.
 OTHER_COLUMNS = 27
+CONTEXT_COLUMNS = 11
 AGENT = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/129.0.0.0 Safari/537.36"
 WORDS = ("red", "blue", "linen", "wool", "winter", "summer", "large", "small", "round", "garden", "kitchen", "desk")
 
 
 def make_event(number: int, columns: int = COLUMNS) -> bytes:
-    """Event `number`; its row fills `columns` columns (28 or more)."""
+    """Event `number`; its row fills `columns` columns (17 or more)."""
     random = Random(number)
+    others = OTHER_COLUMNS if columns > OTHER_COLUMNS else OTHER_COLUMNS - CONTEXT_COLUMNS
     second, milli = random.randrange(60), random.randrange(900)
     time = f"2026-11-04T10:{number // 1000 % 60:02d}:{second:02d}.{{:03d}}Z"
     path = f"/{random.choice(WORDS)}/{random.randrange(5000)}"
+    context = {
+        "ip": f"203.0.113.{random.randrange(256)}", "locale": "en-GB", "timezone": "Europe/Vienna", "userAgent": AGENT,
+        "library": {"name": "analytics.js", "version": "npm:next-1.84.0"},
+        "page": {"path": path, "referrer": "https://search.example/", "title": f"The shop: {path}", "search": "",
+                 "url": f"https://shop.example{path}"}}
     return json.dumps({
         "messageId": f"ajs-next-{1796378406000 + number}-{random.getrandbits(64):016x}",
         "type": "track", "channel": "client", "version": 2, "event": "Product Added",
         "userId": f"u-{random.randrange(50_000)}", "anonymousId": f"{random.getrandbits(128):032x}",
         "timestamp": time.format(milli), "originalTimestamp": time.format(milli + 10), "sentAt": time.format(milli + 30),
         "receivedAt": time.format(milli + 60),
-        "context": {
-            "ip": f"203.0.113.{random.randrange(256)}", "locale": "en-GB", "timezone": "Europe/Vienna", "userAgent": AGENT,
-            "library": {"name": "analytics.js", "version": "npm:next-1.84.0"},
-            "page": {"path": path, "referrer": "https://search.example/", "title": f"The shop: {path}", "search": "",
-                     "url": f"https://shop.example{path}"}},
+        **({"context": context} if others == OTHER_COLUMNS else {}),
         "integrations": {},
-        "properties": {f"{WORDS[i % len(WORDS)]} {i}": _value(i, random) for i in range(columns - OTHER_COLUMNS)},
+        "properties": {f"{WORDS[i % len(WORDS)]} {i}": _value(i, random) for i in range(columns - others)},
     }, separators=(",", ":")).encode()
 
 

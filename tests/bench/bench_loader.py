@@ -1,49 +1,52 @@
 #!/usr/bin/env python3
 r"""bench_loader: events from a real Kafka into PostgreSQL, beside psql's \copy of the same rows, in one run.
 
-Starts a private stack (deploy/local/up; its own loader is stopped), fills the topic once by /v1/batch, then, in turn:
-one backstitch-loader with an empty database and a group of its own, from its start to the last row; and psql's \copy of
-exactly those rows into an empty table of the same definition in the same database. It ends as if it had never run, but
-for build/. Not a test: it fails only when rows are missing. How to read its figures: README.md.
+    rate      40 columns, no copies, one loader, beside \copy and a Python program   (the default)
+    columns   20, 100 and 400 columns, beside \copy
+    copies    1 % and 5 % copies, beside \copy of the rows that are left
+    replay    everything is there already, beside the first load of it
+    loaders   1, 2 and 3 loaders
+    delay     PostgreSQL is 5 ms away, beside the same without delay
+    fetch     1, 4 and 12 partitions, 1 and 3 brokers: how long the writer stood idle in a drain
 
-Needs the Python packages of tests/requirements.txt: it uses build/test-venv, which tests/run makes.
+Starts what it needs (Kafka, PostgreSQL, both private and gone in the end); in every round each case runs once, and its
+reference right after it, each in a new database. A round's loads must have all rows. How to read the figures: README.md.
+Needs build/test-venv, which `tests/run oracle` makes, cmake, java, PostgreSQL's programs.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
-import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
 VENV = TESTS.parent / "build" / "test-venv" / "bin" / "python"
-TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
-POLL_SECONDS = 0.02
-WAIT_SECONDS = 600
-PER_REQUEST = 500
-# Of the loader's sessions (loader/postgres/connection.c): what could make one of the two faster.
-SESSION = "SET synchronous_commit = on; SET timezone = 'UTC'; SET datestyle = 'ISO'; SET client_encoding = 'UTF8'"
-GROUP = "bench"
-STARTED = time.monotonic()
+SETS = ("rate", "columns", "copies", "replay", "loaders", "delay", "fetch")
+IDLE_LIMIT_MS = 20  # performance.md, section 9
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="tests/bench/bench_loader.py", formatter_class=argparse.RawTextHelpFormatter,
-                                     description=__doc__)
-    parser.add_argument("--rows", type=int, default=200_000, help="events in the topic (default %(default)s)")
-    parser.add_argument("--columns", type=int, default=40, help="columns of their table, 28 to 700 (default %(default)s)")
-    parser.add_argument("--rounds", type=int, default=3, help="runs of each, alternating (default %(default)s)")
+    parser = argparse.ArgumentParser(prog="tests/bench/bench_loader.py", formatter_class=argparse.RawTextHelpFormatter, description=__doc__)
+    parser.add_argument("sets", nargs="*", default=["rate"], metavar="SET", help=f"of {', '.join(SETS)}, all (default: rate)")
+    parser.add_argument("--rows", type=int, default=200_000, help="events of 40 columns; wider ones are fewer (default %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each (default %(default)s)")
+    parser.add_argument("--loader", action="append", default=[], metavar="[NAME=]FILE",
+                        help="a loader to measure instead of the one built here; several take turns")
+    parser.add_argument("--set", action="append", default=[], dest="settings", metavar="NAME=VALUE",
+                        help="environment of the loaders, as LOADER_BATCH_ROWS=10000")
+    parser.add_argument("--no-pyload", action="store_true", help="without the Python program")
+    parser.add_argument("--json", type=Path, help="every run, into this file")
     given = parser.parse_args()
-    if given.rows < 1 or given.rounds < 1 or not 28 <= given.columns <= 700:
-        parser.error("--rows and --rounds are at least 1, --columns is from 28 to 700")
+    given.sets = list(SETS) if "all" in given.sets else given.sets
+    unknown = [word for word in given.sets if word not in SETS]
+    if unknown or given.rows < 1000 or given.rounds < 1:
+        parser.error(f"unknown set {unknown[0]}" if unknown else "--rows is at least 1000, --rounds at least 1")
     return given
 
 
@@ -55,201 +58,157 @@ except ImportError:
         sys.exit("bench_loader: build/test-venv is not there: run tests/run oracle once, which makes it")
     os.execv(VENV, [str(VENV), *sys.argv])
 
-sys.path.insert(0, str(TESTS / "support"))
-from bench_events import make_batch  # noqa: E402
-from database import Database  # noqa: E402
-from programs import clean_environment  # noqa: E402
-from senders import Request, basic, send_all  # noqa: E402
-from stack import Stack  # noqa: E402
+sys.path[:0] = [str(TESTS / "support"), str(TESTS / "bench")]
+from delay_proxy import DelayProxy  # noqa: E402
+from kafka_cluster import KafkaCluster  # noqa: E402
+from loader_bed import SCHEMA, Bed, Log, Run, build_loader, content_hash, fill, reachable_folder, say  # noqa: E402
+from private_postgres import PrivatePostgres  # noqa: E402
+
+SETTINGS = dict(word.split("=", 1) for word in GIVEN.settings)
+Runs = dict[str, list[Run]]
 
 
-# --- what a process costs ---------------------------------------------------------------------------------------------
+def check(log: Log, database: object) -> None:
+    found = database.count(SCHEMA, "track")  # type: ignore[attr-defined]
+    assert found == log.events, f"{found} rows of {log.events}"
 
 
-def stat_fields(pid: int) -> list[str]:
-    """Of /proc/PID/stat, from the state on; empty when there is no such process."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return []
+class Bench:
+    """The runs of one set, round by round."""
+
+    def __init__(self, bed: Bed, loaders: dict[str, Path]) -> None:
+        self.bed, self.loaders = bed, loaders
+        self.runs: Runs = {}
+        self.hashes: dict[str, set[str]] = {}
+
+    def note(self, case: str, run: Run) -> None:
+        self.runs.setdefault(case, []).append(run)
+        idle = run.extra.get("idle_longest_ms")
+        more = f", longest idle gap {idle:.1f} ms" if idle else ""
+        say(f"{case}: {run.rate:,.0f}/s, steady {run.steady:,.0f}/s; CPU us own {run.own_cpu:.1f} PostgreSQL {run.postgres_cpu:.1f} "
+            f"Kafka {run.kafka_cpu:.1f}; {run.rss:.0f} MiB{more}")
+
+    def pair(self, case: str, log: Log, is_with_pyload: bool = False, loaders: int = 1, **settings: str) -> None:
+        r"""Each loader, then \copy of what it loaded."""
+        for name, binary in self.loaders.items():
+            self.bed.loader = binary
+            with self.bed.database() as database:
+                self.note(f"{case}: {name}", self.bed.load(log, database, loaders=loaders, **{**SETTINGS, **settings}))
+                check(log, database)
+                self.hashes.setdefault(case, set()).add(content_hash(database))
+                self.note(f"{case}: \\copy", self.bed.copy(log, database, self.bed.folder / f"{log.prefix}.rows"))
+                if is_with_pyload:
+                    self.note(f"{case}: pyload", self.bed.pyload(log, database))
+
+    def replay(self, case: str, log: Log) -> None:
+        """The same log again, by another group."""
+        for name, binary in self.loaders.items():
+            self.bed.loader = binary
+            with self.bed.database() as database:
+                self.note(f"{case}: first load by {name}", self.bed.load(log, database, **SETTINGS))
+                before = database.value("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn")
+                run = self.bed.load(log, database, **SETTINGS)
+                written = database.value("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn") - before
+                run.steady = run.rate
+                run.extra["wal_bytes"] = float(written) / log.records
+                self.note(f"{case}: again by {name}", run)
+                check(log, database)
+
+    def delayed(self, case: str, log: Log, ms: float) -> None:
+        for name, binary in self.loaders.items():
+            self.bed.loader = binary
+            with DelayProxy(self.bed.postgres.port, ms / 1000) as proxy, self.bed.database() as database:
+                url = database.url.replace(f":{self.bed.postgres.port}/", f":{proxy.port}/")
+                self.note(f"{case}: {name}, {ms:g} ms away", self.bed.load(log, database, url=url, **SETTINGS))
+                check(log, database)
 
 
-def cpu_seconds(pid: int) -> float:
-    """User and system time so far, without children."""
-    return sum(int(field) for field in stat_fields(pid)[11:13]) / TICKS_PER_SECOND
-
-
-def cpu_seconds_of_family(pid: int) -> float:
-    """With its children: those that run and those that have ended. One that ends while we count would be missed, or
-    counted twice: then we count again."""
-    while True:
-        before = stat_fields(pid)[11:15]
-        running = sum(cpu_seconds(child) for child in children(pid))
-        if stat_fields(pid)[13:15] == before[2:]:
-            return sum(int(field) for field in before) / TICKS_PER_SECOND + running
-
-
-def children(pid: int) -> Iterator[int]:
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and stat_fields(int(entry.name))[1:2] == [str(pid)]:
-            yield int(entry.name)
-
-
-def rss_peak_mb(pid: int) -> float:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
-
-
-@dataclass(frozen=True)
-class Run:
-    """Of one way to load all rows."""
-
-    seconds: float
-    rows_per_second: float
-    own_cpu: float  # seconds per 100,000 rows
-    postgres_cpu: float  # the same
-    rss_mb: float
-    first_after: float = 0.0  # the loader's first commit, after its start
-    steady: float = 0.0  # rows/s from the first commit seen to the last
-
-
-# --- the bench --------------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def private_stack(folder: Path) -> Iterator[Stack]:
-    """Kafka, PostgreSQL and ingest."""
-    stack = Stack(folder / "stack")
-    try:
-        say("starting a stack (Kafka, PostgreSQL, ingest)")
-        stack.up(1)
-        os.kill(stack.pid("loader"), 15)
-        yield stack
-    finally:
-        stack.must("down", "--wipe")
-
-
-def say(text: str) -> None:
-    print(f"{time.monotonic() - STARTED:5.0f}s  {text}", flush=True)
-
-
-def fill(stack: Stack) -> None:
-    """All events into <prefix>.track, by /v1/batch."""
-    headers = basic(stack.env["WRITE_KEY"])
-    for first in range(0, GIVEN.rows, 20 * PER_REQUEST):
-        starts = range(first, min(GIVEN.rows, first + 20 * PER_REQUEST), PER_REQUEST)
-        requests = [Request("/v1/batch", make_batch(start, min(PER_REQUEST, GIVEN.rows - start), GIVEN.columns), headers,
-                            (str(start),)) for start in starts]
-        report = send_all(stack.env["INGEST_URL"], requests, threads=4)
-        assert not report.refused, report.refused
-    say(f"{GIVEN.rows:,} events are in Kafka")
-
-
-def loaded(database: Database) -> int:
-    """How many records the committed positions stand for: cheap, unlike counting rows."""
-    if not database.has_table("backstitch", "load_offset"):
-        return 0
-    return int(database.value("SELECT coalesce(sum(next_offset), 0) FROM backstitch.load_offset WHERE topic LIKE '%%.track'"))
-
-
-def run_loader(stack: Stack, database: Database, log: Path) -> Run:
-    """From the start of the process to the commit of the last row."""
-    postmaster = stack.pid("postgres")
-    loaded(database)  # the session of our own is open, and its catalogue is warm
-    database.query("CHECKPOINT")
-    postgres_before = cpu_seconds_of_family(postmaster)
-    start = time.monotonic()
-    first_after, first_rows = 0.0, 0
-    with stack.another_loader(log, database.url, GROUP) as loader:
-        while (rows := loaded(database)) < GIVEN.rows:
-            now = time.monotonic() - start
-            assert loader.runs and now < WAIT_SECONDS, f"{rows} of {GIVEN.rows} events after {now:.0f} s:\n{loader.text()}"
-            if rows > 0 and first_rows == 0:
-                first_after, first_rows = now, rows
-            time.sleep(POLL_SECONDS)
-        seconds = time.monotonic() - start
-        own, rss = cpu_seconds(loader.pid), rss_peak_mb(loader.pid)
-        postgres = cpu_seconds_of_family(postmaster) - postgres_before
-        loader.stop()
-    per_100k = 100_000 / GIVEN.rows
-    steady = (GIVEN.rows - first_rows) / (seconds - first_after) if first_rows else 0.0
-    return Run(seconds, GIVEN.rows / seconds, own * per_100k, postgres * per_100k, rss, first_after, steady)
-
-
-def psql(url: str, *commands: str) -> list[str]:
-    return ["psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", url, *(word for text in commands for word in ("-c", text))]
-
-
-def run_copy(stack: Stack, database: Database, table: str, rows: Path) -> Run:
-    """The same rows from a file, by the client everybody has, into an empty table with the same primary key."""
-    postmaster = stack.pid("postgres")
-    database.query(f"CREATE TABLE public.copied (LIKE {table} INCLUDING ALL)")
-    database.query("CHECKPOINT")
-    postgres_before = cpu_seconds_of_family(postmaster)
-    start = time.monotonic()
-    client = subprocess.Popen(psql(database.url, SESSION, rf"\copy public.copied FROM '{rows}'"), env=clean_environment())
-    _, status, usage = os.wait4(client.pid, 0)
-    seconds = time.monotonic() - start
-    client.returncode = os.waitstatus_to_exitcode(status)
-    assert client.returncode == 0, "psql failed"
-    postgres = cpu_seconds_of_family(postmaster) - postgres_before
-    assert database.count("public", "copied") == GIVEN.rows
-    per_100k = 100_000 / GIVEN.rows
-    return Run(seconds, GIVEN.rows / seconds, (usage.ru_utime + usage.ru_stime) * per_100k, postgres * per_100k,
-               usage.ru_maxrss / 1024)
-
-
-def run_round(stack: Stack, folder: Path, number: int) -> tuple[Run, Run]:
-    """Both, in a database that is made for them and removed again."""
-    name, rows = f"bench_{number}", folder / "rows.copy"
-    database = Database(stack.make_database(name))
-    schema = stack.env["SOURCE_SCHEMA"]
-    by_loader = run_loader(stack, database, folder / "loader.log")
-    say(f"loader: {by_loader.rows_per_second:,.0f} rows/s")
-    assert database.count(schema, "track") == GIVEN.rows, "the table has not all rows"
-    if not rows.exists():
-        say(f"the table has {len(database.columns(schema, 'track'))} columns")
-        subprocess.run(psql(database.url, SESSION, rf'\copy "{schema}".track TO {str(rows)!r}'), env=clean_environment(),
-                       check=True)
-    by_copy = run_copy(stack, database, f'"{schema}".track', rows)
-    say(f"\\copy:  {by_copy.rows_per_second:,.0f} rows/s")
-    database.close()
-    drop = Database(stack.env["DATABASE_URL"])
-    drop.query(f"DROP DATABASE {name} WITH (FORCE)")
-    drop.close()
-    return by_loader, by_copy
+def run_sets(bench: Bench) -> None:
+    """Logs are made once; the rounds of a set come one after another."""
+    bed, rows = bench.bed, GIVEN.rows
+    plain = fill(bed.cluster, "plain", rows) if {"rate", "replay", "loaders", "delay"} & set(GIVEN.sets) else None
+    steps: list[Callable[[], None]] = []
+    if "rate" in GIVEN.sets and plain:
+        steps.append(lambda: bench.pair("rate, 40 columns", plain, not GIVEN.no_pyload))
+    if "columns" in GIVEN.sets:
+        for columns, share in ((20, 1), (100, 2), (400, 8)):
+            wide = fill(bed.cluster, f"wide{columns}", rows // share, columns)
+            steps.append(lambda log=wide: bench.pair(f"{log.columns} columns", log))  # type: ignore[misc]
+    if "copies" in GIVEN.sets:
+        for percent in (1, 5):
+            log = fill(bed.cluster, f"copies{percent}", rows, copies=percent / 100)
+            steps.append(lambda log=log, percent=percent: bench.pair(f"{percent} % copies", log))  # type: ignore[misc]
+    if "replay" in GIVEN.sets and plain:
+        steps.append(lambda: bench.replay("replay", plain))
+    if "loaders" in GIVEN.sets and plain:
+        for count in (1, 2, 3):
+            steps.append(lambda count=count: bench.pair(f"{count} loaders", plain, loaders=count))  # type: ignore[misc]
+    if "delay" in GIVEN.sets and plain:
+        steps.append(lambda: bench.delayed("delay", plain, 0))
+        steps.append(lambda: bench.delayed("delay", plain, 5))
+    if "fetch" in GIVEN.sets:
+        for partitions in (1, 4, 12):
+            log = fill(bed.cluster, f"fetch{partitions}", rows, partitions=partitions)
+            steps.append(lambda log=log: bench.pair(f"{log.partitions} partitions, {len(bed.cluster.nodes)} brokers", log))  # type: ignore[misc]
+    for number in range(GIVEN.rounds):
+        say(f"round {number + 1} of {GIVEN.rounds}")
+        for step in steps:
+            step()
 
 
 # --- reporting --------------------------------------------------------------------------------------------------------
 
 
-def spread(name: str, unit: str, values: list[float], digits: int) -> str:
-    figures = "".join(f"{value:14,.{digits}f}" for value in (min(values), statistics.median(values), max(values)))
-    return f"  {name:8s} {unit:34s}{figures}"
+def spread(values: list[float], digits: int) -> str:
+    shown = [f"{value:,.{digits}f}" for value in (statistics.median(values), min(values), max(values))]
+    return shown[0] if len(values) == 1 else f"{shown[0]} ({shown[1]} to {shown[2]})"
 
 
-def report(by_loader: list[Run], by_copy: list[Run]) -> None:
-    print(f"\n{'':43s}{'minimum':>14s}{'median':>14s}{'maximum':>14s}")
-    for name, runs in (("loader", by_loader), ("\\copy", by_copy)):
-        print(spread(name, "rows/s", [run.rows_per_second for run in runs], 0))
-        if name == "loader":
-            print(spread("", "rows/s after the first commit", [run.steady for run in runs], 0))
-            print(spread("", "first commit after, s", [run.first_after for run in runs], 2))
-        print(spread("", "CPU s per 100k rows, own", [run.own_cpu for run in runs], 2))
-        print(spread("", "CPU s per 100k rows, PostgreSQL", [run.postgres_cpu for run in runs], 2))
-        print(spread("", "peak RSS MB, own", [run.rss_mb for run in runs], 1))
-    copy = statistics.median(run.rows_per_second for run in by_copy)
-    whole = statistics.median(run.rows_per_second for run in by_loader) / copy
-    steady = statistics.median(run.steady for run in by_loader) / copy
-    print(f"\nratio: {whole:.2f} of \\copy from the loader's start, {steady:.2f} after its first commit (medians of rows/s)")
+def report(runs: Runs) -> None:
+    print(f"\n{'median (least to most)':34s}{'records/s':>28s}{'steady':>28s}{'own us':>18s}{'PostgreSQL us':>20s}{'MiB':>18s}{'idle ms':>18s}")
+    for case, found in runs.items():
+        idle = [run.extra["idle_longest_ms"] for run in found if "idle_longest_ms" in run.extra]
+        print(f"{case:34s}{spread([r.rate for r in found], 0):>28s}{spread([r.steady for r in found], 0):>28s}"
+              f"{spread([r.own_cpu for r in found], 1):>18s}{spread([r.postgres_cpu for r in found], 1):>20s}"
+              f"{spread([r.rss for r in found], 0):>18s}{(spread(idle, 1) if idle else ''):>18s}")
+    print("\nratios of one round: steady rate, CPU with PostgreSQL's")
+    for case in runs:
+        group, _, who = case.partition(": ")
+        for other in ("\\copy", "pyload"):
+            reference = runs.get(f"{group}: {other}", [])
+            if who != other and who != "\\copy" and reference and len(reference) == len(runs[case]):
+                pairs = list(zip(runs[case], reference))
+                print(f"  {case} / {other}: {spread([a.steady / b.steady for a, b in pairs], 2)}, {spread([a.cpu / b.cpu for a, b in pairs], 2)}")
+        if who.startswith("again by"):
+            first = runs[case.replace("again by", "first load by")]
+            print(f"  {case} / first load: {spread([a.rate / b.rate for a, b in zip(runs[case], first)], 2)}; "
+                  f"WAL bytes a record {spread([a.extra['wal_bytes'] for a in runs[case]], 1)}")
+    late = [case for case, found in runs.items() if any(run.extra.get("idle_longest_ms", 0) > IDLE_LIMIT_MS for run in found)]
+    print(f"\nidle gaps of the writer above {IDLE_LIMIT_MS} ms while there was lag: {', '.join(late) if late else 'none'}")
 
 
 def main() -> int:
     print(f"{os.cpu_count()} cores, load average before {os.getloadavg()[0]:.2f}")
-    with tempfile.TemporaryDirectory() as name, private_stack(Path(name)) as stack:
-        fill(stack)
-        rounds = [run_round(stack, Path(name), number + 1) for number in range(GIVEN.rounds)]
-    report([loader for loader, _ in rounds], [copy for _, copy in rounds])
+    loaders = {}
+    for word in GIVEN.loader:
+        name, _, path = word.rpartition("=")
+        loaders[name or Path(path).name] = Path(path).resolve()
+    loaders = loaders or {"loader": build_loader()}
+    runs: Runs = {}
+    hashes: dict[str, set[str]] = {}
+    for nodes in ((1, 3) if "fetch" in GIVEN.sets else (1,)):
+        with reachable_folder() as folder, KafkaCluster(folder / "kafka", nodes) as cluster, \
+                PrivatePostgres(folder / "postgres") as postgres:
+            bench = Bench(Bed(cluster, postgres, folder, next(iter(loaders.values()))), loaders)
+            GIVEN.sets = ["fetch"] if nodes == 3 else GIVEN.sets
+            run_sets(bench)
+            runs.update(bench.runs)
+            hashes.update(bench.hashes)
+    report(runs)
+    different = [case for case, found in hashes.items() if len(found) > 1]
+    assert not different, f"the same log gave different rows: {different}"
+    if GIVEN.json:
+        GIVEN.json.write_text(json.dumps({case: [asdict(run) for run in found] for case, found in runs.items()}, indent=1))
     return 0
 
 
