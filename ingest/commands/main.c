@@ -1,6 +1,7 @@
 /* backstitch-ingest: receives Segment events over HTTP and keeps them in Kafka. The table
  * of its commands; everything else is elsewhere. */
 #include "ingest/commands/check.h"
+#include "ingest/commands/drain.h"
 #include "ingest/commands/options.h"
 #include "ingest/commands/serve.h"
 #include "ingest/commands/source_command.h"
@@ -30,6 +31,13 @@ static void add_service_commands(struct commands *to)
                                           "topics, then exit",
                                .has_json = true,
                                .run = command_check });
+    add(to, &(struct command){ .name = "drain",
+                               .summary = "bring a spool that was left behind to Kafka, "
+                                          "then exit",
+                               .flags = drain_option_table,
+                               .flags_size = sizeof(struct drain_flags),
+                               .has_json = true,
+                               .run = command_drain });
     add(to, &(struct command){ .name = "topics",
                                .summary = "create the topics, or check those that exist",
                                .flags = topics_option_table,

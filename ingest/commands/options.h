@@ -17,6 +17,8 @@ struct ingest_options {
     char *sources_file;
     char *public_url;      /* NULL: unknown */
     char *trusted_proxies; /* CIDRs, comma-separated; NULL: none */
+    char *spool_dir;       /* NULL: no spool */
+    uint64_t spool_max_bytes;
     uint64_t kafka_ack_timeout_ms;
     uint64_t request_deadline_ms; /* from the last body byte */
     uint64_t body_timeout_ms;

@@ -2,6 +2,7 @@
 
 #include "ingest/commands/options.h"
 #include "ingest/durable/ack_rule.h"
+#include "ingest/durable/spool_to_kafka.h"
 #include "ingest/request/accept.h"
 
 #include "common/base/clock.h"
@@ -23,12 +24,16 @@ struct ingest {
     struct budget budget;
     struct registry *registry;
     struct kafka_publisher *publisher;
+    struct spool *spool; /* NULL: none */
     struct ack_rule *ack_rule;
+    struct spool_to_kafka to_kafka;
+    struct spool_drain *drain;
     struct accept *accept;
     struct http_server *server;
     struct admin *admin;
     _Atomic bool reload_failed;
     _Atomic bool is_stopping;
+    _Atomic bool has_spool_failed;
 };
 
 static bool is_ready(void *context, const char **out_reason)
@@ -45,8 +50,11 @@ static void refresh_metrics(void *context)
                                   .inflight_bytes = budget_used(&in->budget),
                                   .kafka_queue = kafka_publisher_queued(in->publisher),
                                   .is_circuit_open =
-                                      ack_rule_circuit_is_open(in->ack_rule),
+                                      circuit_is_open(ack_rule_circuit(in->ack_rule)),
                                   .has_reload_failed = atomic_load(&in->reload_failed) };
+    if (in->spool != NULL) {
+        spool_figures(in->spool, &state.spool);
+    }
     ingest_metrics_state(in->metrics, &state);
 }
 
@@ -64,6 +72,41 @@ static void on_delivered(void *context, int64_t took_ms)
     ingest_metrics_delivered(in->metrics, took_ms);
 }
 
+static void on_spool_synced(void *context, int64_t duration_us)
+{
+    const struct ingest *in = context;
+    ingest_metrics_spool_synced(in->metrics, duration_us);
+}
+
+/* Nothing is acknowledged from now on, and the process ends: the next one recovers what
+ * was. */
+static void on_spool_failed(void *context, const struct error *err)
+{
+    struct ingest *in = context;
+    atomic_store(&in->has_spool_failed, true);
+    log_failure(LOG_ERROR, "spool_failed", err);
+    shutdown_request();
+}
+
+static bool open_spool(struct ingest *in, struct error *err)
+{
+    struct spool_setup setup = { .dir = in->options->spool_dir,
+                                 .max_bytes = in->options->spool_max_bytes,
+                                 .context = in,
+                                 .on_failed = on_spool_failed,
+                                 .on_synced = on_spool_synced };
+    return setup.dir == NULL || spool_open(&setup, &in->spool, err);
+}
+
+static bool start_drain(struct ingest *in, struct error *err)
+{
+    in->to_kafka =
+        (struct spool_to_kafka){ in->publisher, ack_rule_circuit(in->ack_rule) };
+    struct spool_port port = spool_to_kafka_port(&in->to_kafka);
+    return in->spool == NULL ||
+           spool_drain_start(spool_log_of(in->spool), &port, &in->drain, err);
+}
+
 static bool open_durable(struct ingest *in, struct error *err)
 {
     struct kafka_publisher_setup setup = { .brokers = in->options->kafka_brokers,
@@ -73,15 +116,16 @@ static bool open_durable(struct ingest *in, struct error *err)
                                                in->options->max_event_bytes,
                                            .on_failure = on_kafka_failure,
                                            .context = in };
-    if (!kafka_publisher_open(&setup, &in->publisher, err)) {
+    if (!open_spool(in, err) || !kafka_publisher_open(&setup, &in->publisher, err)) {
         return false;
     }
     struct ack_rule_setup rule = { .publisher = in->publisher,
+                                   .spool = in->spool,
                                    .ack_timeout_ms = in->options->kafka_ack_timeout_ms,
                                    .on_delivered = on_delivered,
                                    .context = in };
     in->ack_rule = ack_rule_new(&rule);
-    return true;
+    return start_drain(in, err);
 }
 
 static bool start_server(struct ingest *in, struct error *err)
@@ -181,14 +225,32 @@ static bool drain(struct ingest *in, int64_t deadline)
     return http_server_busy(in->server) == 0;
 }
 
-/* In reverse order of building. True when nothing was left to deliver. */
+/* Is something left that the next process has to deliver? What Kafka's client still had
+ * of requests that were answered 200 is in the spool. */
+static bool has_left(const struct ingest *in, bool is_publisher_empty)
+{
+    struct spool_figures figures = { .records = 0 };
+    if (in->spool == NULL) {
+        return !is_publisher_empty;
+    }
+    spool_figures(in->spool, &figures);
+    return figures.records > 0;
+}
+
+/* In reverse order of building. Closing the publisher ends what is under way: of requests
+ * that still wait the rest then goes to the spool, so that one is closed behind it. True
+ * when nothing was left to deliver. */
 static bool take_down(struct ingest *in, int64_t deadline)
 {
     admin_stop(in->admin); /* it reads what follows */
     http_server_stop(in->server);
     int64_t left = deadline - clock_mono_ms();
+    spool_drain_stop(in->drain);
     bool is_empty =
         kafka_publisher_close(in->publisher, left > 0 ? (int)(left / FLUSH_SHARE) : 0);
+    is_empty = !has_left(in, is_empty);
+    spool_drain_free(in->drain);
+    spool_close(in->spool);
     ack_rule_free(in->ack_rule);
     accept_free(in->accept);
     registry_close(in->registry);
@@ -226,7 +288,9 @@ int command_serve(const struct command_call *call)
     int64_t deadline = clock_mono_ms() + (int64_t)in.options->shutdown_timeout_ms;
     bool is_drained = drain(&in, deadline);
     bool is_empty = take_down(&in, deadline);
-    int code = is_drained && is_empty ? EXIT_DONE : EXIT_WORK_LEFT;
+    int code = atomic_load(&in.has_spool_failed) ? EXIT_FAILED
+               : is_drained && is_empty          ? EXIT_DONE
+                                                 : EXIT_WORK_LEFT;
     log_info("ingest_stopped", log_int("exit_code", code));
     return code;
 }

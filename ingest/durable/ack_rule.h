@@ -15,20 +15,23 @@
 #ifndef INGEST_DURABLE_ACK_RULE_H
 #define INGEST_DURABLE_ACK_RULE_H
 
+#include "ingest/durable/circuit.h"
 #include "ingest/durable/durable.h"
 #include "ingest/durable/kafka_publisher.h"
+#include "ingest/durable/spool.h"
 
 struct ack_rule;
 
 struct ack_rule_setup {
     struct kafka_publisher *publisher;
+    struct spool *spool; /* NULL: none */
     uint64_t ack_timeout_ms;
     /* For metrics: what Kafka took to acknowledge all records of a request. */
     void (*on_delivered)(void *context, int64_t took_ms);
     void *context;
 };
 
-/* Copies the setup; the publisher must outlive it. */
+/* Copies the setup; publisher and spool must outlive its last delivery. */
 struct ack_rule *ack_rule_new(const struct ack_rule_setup *setup);
 
 /* No delivery may be under way. NULL is allowed. */
@@ -37,7 +40,7 @@ void ack_rule_free(struct ack_rule *a);
 /* The port; valid until it is freed. */
 struct durable ack_rule_port(struct ack_rule *a);
 
-/* For metrics. */
-bool ack_rule_circuit_is_open(const struct ack_rule *a);
+/* Shared with the drain of the spool; for metrics. */
+struct circuit *ack_rule_circuit(struct ack_rule *a);
 
 #endif

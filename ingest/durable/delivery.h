@@ -16,6 +16,7 @@
 #define INGEST_DURABLE_DELIVERY_H
 
 #include "ingest/durable/kafka_ticket.h"
+#include "ingest/durable/spool.h"
 
 #include "common/base/arena.h"
 #include "common/base/budget.h"
@@ -77,8 +78,9 @@ struct delivery {
     struct view sent_at, integrations, batch_context, traceparent;
     struct buf body;
     struct arena texts;
-    uint64_t charged;  /* to the budget */
-    struct buf frames; /* of the spool's entry */
+    uint64_t charged;         /* to the budget */
+    struct spool_entry entry; /* while the spool has it; of the taker */
+    struct buf frames;        /* the entry's */
     size_t count;
     struct delivery_record records[];
 };

@@ -1,5 +1,6 @@
 #include "ingest/request/ingest_metrics.h"
 
+#include "common/base/clock.h"
 #include "common/base/mem.h"
 
 #include <pthread.h>
@@ -20,6 +21,12 @@ enum metric_id {
     KAFKA_ERRORS,
     CIRCUIT_OPEN,
     SOURCES_RELOAD_FAILED,
+    SPOOL_BYTES,
+    SPOOL_CAPACITY_BYTES,
+    SPOOL_RECORDS,
+    SPOOL_OLDEST_AGE_SECONDS,
+    SPOOL_FSYNC_SECONDS,
+    SPOOL_CORRUPT_RECORDS,
     METRIC_COUNT
 };
 
@@ -86,6 +93,38 @@ static const struct metric_desc table[METRIC_COUNT] = {
                                 { NULL },
                                 "1 while the registry on disk cannot be read.",
                                 NULL },
+    [SPOOL_BYTES] = { "ingest_spool_bytes",
+                      METRIC_GAUGE,
+                      { NULL },
+                      "What the spool's folder takes on disk.",
+                      NULL },
+    [SPOOL_CAPACITY_BYTES] = { "ingest_spool_capacity_bytes",
+                               METRIC_GAUGE,
+                               { NULL },
+                               "What the spool's folder may take; 0: there is no spool.",
+                               NULL },
+    [SPOOL_RECORDS] = { "ingest_spool_records",
+                        METRIC_GAUGE,
+                        { NULL },
+                        "Records in the spool that are not yet in Kafka.",
+                        NULL },
+    [SPOOL_OLDEST_AGE_SECONDS] = { "ingest_spool_oldest_age_seconds",
+                                   METRIC_GAUGE,
+                                   { NULL },
+                                   "Since the oldest segment of the spool that is not "
+                                   "in Kafka was begun; 0: all is.",
+                                   NULL },
+    [SPOOL_FSYNC_SECONDS] = { "ingest_spool_fsync_seconds",
+                              METRIC_HISTOGRAM,
+                              { NULL },
+                              "How long the disk took to sync a group of entries.",
+                              second_bounds },
+    [SPOOL_CORRUPT_RECORDS] = { "ingest_spool_corrupt_records_total",
+                                METRIC_COUNTER,
+                                { NULL },
+                                "Damaged stretches found in the spool; their files are "
+                                "kept.",
+                                NULL },
 };
 
 #define OUTCOMES 3
@@ -101,7 +140,8 @@ struct source_series {
 struct ingest_metrics {
     struct metrics *registry;
     /* On the path of every request: found once. */
-    struct metric_series *request_seconds, *delivery_seconds, *circuit_open;
+    struct metric_series *request_seconds, *delivery_seconds, *circuit_open,
+        *fsync_seconds;
     pthread_mutex_t lock; /* of the list */
     struct source_series *sources;
 };
@@ -114,6 +154,7 @@ struct ingest_metrics *ingest_metrics_new(void)
     m->delivery_seconds =
         metrics_series(m->registry, KAFKA_DELIVERY_SECONDS, NULL, NULL, NULL);
     m->circuit_open = metrics_series(m->registry, CIRCUIT_OPEN, NULL, NULL, NULL);
+    m->fsync_seconds = metrics_series(m->registry, SPOOL_FSYNC_SECONDS, NULL, NULL, NULL);
     pthread_mutex_init(&m->lock, NULL);
     return m;
 }
@@ -219,9 +260,27 @@ void ingest_metrics_kafka_error(struct ingest_metrics *m, const char *error)
     metric_add(metrics_series(m->registry, KAFKA_ERRORS, error, NULL, NULL), 1);
 }
 
+void ingest_metrics_spool_synced(struct ingest_metrics *m, int64_t duration_us)
+{
+    metric_observe(m->fsync_seconds, (double)duration_us / 1e6);
+}
+
 static void set_gauge(struct ingest_metrics *m, enum metric_id id, double value)
 {
     metric_set(metrics_series(m->registry, id, NULL, NULL, NULL), value);
+}
+
+static void set_spool(struct ingest_metrics *m, const struct spool_figures *f)
+{
+    struct metric_series *corrupt =
+        metrics_series(m->registry, SPOOL_CORRUPT_RECORDS, NULL, NULL, NULL);
+    double age_ms =
+        f->oldest_made_at_ms == 0 ? 0 : (double)(clock_real_ms() - f->oldest_made_at_ms);
+    set_gauge(m, SPOOL_BYTES, (double)f->disk_bytes);
+    set_gauge(m, SPOOL_CAPACITY_BYTES, (double)f->max_bytes);
+    set_gauge(m, SPOOL_RECORDS, (double)f->records);
+    set_gauge(m, SPOOL_OLDEST_AGE_SECONDS, age_ms > 0 ? age_ms / 1e3 : 0);
+    metric_add(corrupt, (double)f->corrupt_records - metric_value(corrupt));
 }
 
 void ingest_metrics_state(struct ingest_metrics *m, const struct ingest_state *state)
@@ -231,4 +290,5 @@ void ingest_metrics_state(struct ingest_metrics *m, const struct ingest_state *s
     set_gauge(m, KAFKA_QUEUE_MESSAGES, state->kafka_queue);
     metric_set(m->circuit_open, state->is_circuit_open ? 1 : 0);
     set_gauge(m, SOURCES_RELOAD_FAILED, state->has_reload_failed ? 1 : 0);
+    set_spool(m, &state->spool);
 }

@@ -6,6 +6,8 @@
 #ifndef INGEST_REQUEST_INGEST_METRICS_H
 #define INGEST_REQUEST_INGEST_METRICS_H
 
+#include "ingest/durable/spool_log.h"
+
 #include "common/contract/event_type.h"
 #include "common/service/metrics.h"
 
@@ -47,6 +49,9 @@ void ingest_metrics_auth_failure(struct ingest_metrics *m, const char *source,
 void ingest_metrics_delivered(struct ingest_metrics *m, int64_t took_ms);
 void ingest_metrics_kafka_error(struct ingest_metrics *m, const char *error);
 
+/* The spool: how long the disk took to sync a group. */
+void ingest_metrics_spool_synced(struct ingest_metrics *m, int64_t duration_us);
+
 /* Live state, set at each scrape. */
 struct ingest_state {
     unsigned inflight_requests;
@@ -54,6 +59,7 @@ struct ingest_state {
     unsigned kafka_queue;
     bool is_circuit_open;
     bool has_reload_failed;
+    struct spool_figures spool; /* all 0: there is none */
 };
 void ingest_metrics_state(struct ingest_metrics *m, const struct ingest_state *state);
 

@@ -218,7 +218,7 @@ static void test_after_three_time_outs_requests_are_refused_until_one_passes(voi
         assert_true(b->port.would_take(b->port.context));
         assert_int_equal(publish(b, 1, 50), DELIVERY_LATE);
     }
-    assert_true(ack_rule_circuit_is_open(b->rule));
+    assert_true(circuit_is_open(ack_rule_circuit(b->rule)));
     assert_true(b->port.would_take(b->port.context));
     assert_int_equal(publish(b, 1, 50), DELIVERY_LATE); /* the one of this second */
     assert_false(b->port.would_take(b->port.context));
@@ -226,10 +226,10 @@ static void test_after_three_time_outs_requests_are_refused_until_one_passes(voi
     mock_kafka_set_up(b->kafka);
     /* What was under way arrives, but only a request that is tried closes the circuit. */
     int64_t deadline = clock_mono_ms() + LONG_MS;
-    while (ack_rule_circuit_is_open(b->rule) && clock_mono_ms() < deadline) {
+    while (circuit_is_open(ack_rule_circuit(b->rule)) && clock_mono_ms() < deadline) {
         (void)publish(b, 1, LONG_MS);
     }
-    assert_false(ack_rule_circuit_is_open(b->rule));
+    assert_false(circuit_is_open(ack_rule_circuit(b->rule)));
     assert_int_equal(publish(b, 1, LONG_MS), DELIVERY_IN_KAFKA);
 }
 
@@ -242,7 +242,7 @@ static void test_a_request_late_by_its_own_size_does_not_open_the_circuit(void *
     for (int i = 0; i < 5; i++) {
         assert_int_equal(publish(b, 1, 1), DELIVERY_LATE);
     }
-    assert_false(ack_rule_circuit_is_open(b->rule));
+    assert_false(circuit_is_open(ack_rule_circuit(b->rule)));
 }
 
 /* After an outage that nobody's request saw the end of. */
