@@ -29,12 +29,13 @@ NOBODY = {"KAFKA_BROKERS": "127.0.0.1:1", "PGHOST": "127.0.0.1", "PGPORT": "1"}
 # Names and defaults that must not drift, whatever --help says.
 CONTRACT = {
     "backstitch-ingest": {
-        "commands": ("serve", "check", "topics", "source add", "source list", "source show", "source rotate",
+        "commands": ("serve", "check", "drain", "topics", "source add", "source list", "source show", "source rotate",
                      "source connect", "source remove"),
         "defaults": {
             "KAFKA_BROKERS": "localhost:9092", "KAFKA_TOPIC_PREFIX": "segment", "KAFKA_CONFIG_FILE": None, "LOG_LEVEL": "info",
             "LOG_FORMAT": "logfmt", "INGEST_LISTEN": "0.0.0.0:8080", "INGEST_ADMIN_LISTEN": "127.0.0.1:8081",
             "INGEST_SOURCES_FILE": "sources.json", "INGEST_PUBLIC_URL": None, "INGEST_TRUSTED_PROXIES": None,
+            "INGEST_SPOOL_DIR": None, "INGEST_SPOOL_MAX_BYTES": "1GiB",
             "INGEST_KAFKA_ACK_TIMEOUT": "1500ms", "INGEST_REQUEST_DEADLINE": "4s", "INGEST_BODY_TIMEOUT": "10s",
             "INGEST_MAX_BODY_BYTES": "20MiB", "INGEST_MAX_EVENT_BYTES": "1MiB", "INGEST_THREADS": None,
             "INGEST_MAX_INFLIGHT_BYTES": "256MiB", "INGEST_DRAIN_DELAY": "0s", "INGEST_SHUTDOWN_TIMEOUT": "25s"}},
@@ -409,6 +410,10 @@ def run_for_facts(p: Program, name: str, *more: str) -> subprocess.CompletedProc
     patience = ["--timeout=1s"] if any(option.flag == "--timeout" for option in page.flags) else []
     has_database = any(option.env == "DATABASE_URL" for option in page.options)
     given = {"DATABASE_URL": f"postgresql://user:{SECRET}@127.0.0.1:1/none"} if has_database else {}
+    if name == "drain":  # a folder, with nothing in it
+        folder = p.folder / f"spool{len(more)}"
+        folder.mkdir(exist_ok=True)
+        given["INGEST_SPOOL_DIR"] = str(folder)
     return p.run(*with_argument(page, name), *patience, *more, **given)
 
 
