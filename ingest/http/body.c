@@ -169,12 +169,16 @@ static enum body_result read_gzip(struct reading *r)
 
 /* ---- a body ---- */
 
-/* Its size is known before a byte is read; the beginning is kept all the same. */
+/* Its size is known before a byte is read; of the beginning what comes soon is kept all
+ * the same. */
 static enum body_result read_beginning(struct reading *r)
 {
-    r->max_bytes = r->limits->kept_bytes;
+    struct body_limits limits = *r->limits;
+    limits.deadline_mono_ms = limits.too_large_deadline_mono_ms;
+    r->limits = &limits;
+    r->max_bytes = limits.kept_bytes;
     enum body_result result = read_plain(r);
-    return result == BODY_READ ? BODY_TOO_LARGE : result;
+    return result == BODY_TOO_SLOW || result == BODY_READ ? BODY_TOO_LARGE : result;
 }
 
 enum body_result body_read_from(const struct body_source *source,

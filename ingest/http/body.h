@@ -26,6 +26,9 @@ enum body_result {
 struct body_limits {
     uint64_t max_bytes; /* of the body, and of what is inflated from it */
     int64_t deadline_mono_ms;
+    /* Of the beginning of a body that is announced too large: it is answered at once,
+     * with what came of it so far. */
+    int64_t too_large_deadline_mono_ms;
     struct budget *budget;
     size_t kept_bytes; /* how much of a body that is too large is kept */
 };

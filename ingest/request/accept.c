@@ -22,6 +22,8 @@
 /* Who has not shown who he is may send this much (SDK batches are at most 500 KB:
  * senders.md, 2.1). */
 #define STRANGER_BODY_BYTES (1u << 20)
+/* How long the beginning of a body that is announced too large is awaited. */
+#define TOO_LARGE_MS 500
 #define MESSAGE_BYTES (ERROR_TEXT_BYTES + 64) /* a reason and where it was found */
 
 struct accept {
@@ -90,6 +92,7 @@ static bool read_body(struct request *r)
                                   .budget = r->setup->budget,
                                   .kept_bytes = REJECT_KEPT_BYTES };
     limits.deadline_mono_ms = clock_mono_ms() + (int64_t)o->body_timeout_ms;
+    limits.too_large_deadline_mono_ms = clock_mono_ms() + TOO_LARGE_MS;
     if (!sender_is_known_by_head(r) && limits.max_bytes > STRANGER_BODY_BYTES) {
         limits.max_bytes = STRANGER_BODY_BYTES;
     }

@@ -44,8 +44,9 @@ static void read_whole(struct http_bed *f, struct http_exchange *e,
         [BODY_NO_ROOM] = 503,    [BODY_MALFORMED] = 400, [BODY_BAD_ENCODING] = 415,
         [BODY_CLIENT_GONE] = 400
     };
-    struct body_limits limits = { HTTP_BED_MAX_BODY, clock_mono_ms() + patience_ms,
-                                  &f->budget, REJECT_KEPT_BYTES };
+    int64_t deadline = clock_mono_ms() + patience_ms;
+    struct body_limits limits = { HTTP_BED_MAX_BODY, deadline, deadline, &f->budget,
+                                  REJECT_KEPT_BYTES };
     struct buf body = { 0 };
     uint64_t charged = 0;
     struct error err;

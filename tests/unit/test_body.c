@@ -20,13 +20,14 @@ struct wire {
     bool fails;
     enum error_class failure;
     unsigned reads;
+    int64_t deadline; /* that it was last read with */
 };
 
 static int64_t read_wire(void *context, char *into, size_t size, int64_t deadline,
                          struct error *err)
 {
     struct wire *w = context;
-    (void)deadline;
+    w->deadline = deadline;
     w->reads++;
     size_t n = w->left.len < size ? w->left.len : size;
     n = n < w->piece ? n : w->piece;
@@ -40,6 +41,10 @@ static int64_t read_wire(void *context, char *into, size_t size, int64_t deadlin
     w->left = view_skip(w->left, n);
     return (int64_t)n;
 }
+
+/* Of a body; of the beginning of one that is announced too large. */
+#define LONG_DEADLINE 7000
+#define BRIEF_DEADLINE 300
 
 struct outcome {
     enum body_result result;
@@ -65,6 +70,8 @@ static struct outcome read_body(struct wire *w, const struct arrangement *a)
                                   .context = w };
     struct body_limits limits = { .max_bytes = a->max_bytes == 0 ? MIB : a->max_bytes,
                                   .budget = &budget,
+                                  .deadline_mono_ms = LONG_DEADLINE,
+                                  .too_large_deadline_mono_ms = BRIEF_DEADLINE,
                                   .kept_bytes = REJECT_KEPT_BYTES };
     out.result = body_read_from(&source, &limits, &out.body, &out.charged, &out.err);
     assert_int_equal(budget_used(&budget), out.charged);
@@ -176,6 +183,27 @@ static void test_a_body_announced_too_large_is_not_read_through(void **state)
     assert_true(w.left.len >= 420000);
     buf_release(&out.body);
     buf_release(&plain);
+}
+
+/* Its sender may wait for an answer before it sends, or send for ever. */
+static void test_the_beginning_of_what_is_too_large_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct wire w = {
+        .left = view_cstr("[{\"a\":"), .piece = 100, .fails = true, .failure = ERROR_RETRY
+    };
+    struct arrangement a = { .encoding = "", .content_length = 10, .max_bytes = 9 };
+    struct outcome out = read_body(&w, &a);
+    assert_int_equal(out.result, BODY_TOO_LARGE);
+    assert_true(view_equal_cstr(buf_view(&out.body), "[{\"a\":"));
+    assert_int_equal(w.deadline, BRIEF_DEADLINE);
+    buf_release(&out.body);
+    w = (struct wire){ .left = view_cstr("123456789"), .piece = 9 };
+    a.content_length = 9;
+    out = read_body(&w, &a);
+    assert_int_equal(out.result, BODY_READ);
+    assert_int_equal(w.deadline, LONG_DEADLINE);
+    buf_release(&out.body);
 }
 
 static void test_failures_of_the_connection(void **state)
@@ -395,6 +423,7 @@ int main(void)
         cmocka_unit_test(test_a_plain_body_in_pieces_of_any_size),
         cmocka_unit_test(test_one_byte_above_the_maximum_keeps_the_beginning),
         cmocka_unit_test(test_a_body_announced_too_large_is_not_read_through),
+        cmocka_unit_test(test_the_beginning_of_what_is_too_large_is_not_waited_for),
         cmocka_unit_test(test_failures_of_the_connection),
         cmocka_unit_test(test_received_bytes_are_charged_not_announced_ones),
         cmocka_unit_test(test_gzip_in_pieces_of_any_size),
