@@ -90,9 +90,10 @@ static void end_without_kafka(struct ack_rule *a, struct delivery *d)
 
 static void told_in_time(struct ack_rule *a, const struct delivery *d)
 {
-    circuit_succeeded(&a->circuit);
+    int64_t now = clock_mono_ms();
+    circuit_succeeded(&a->circuit, now);
     if (a->setup.on_delivered != NULL) {
-        a->setup.on_delivered(a->setup.context, clock_mono_ms() - d->handed_over_mono_ms);
+        a->setup.on_delivered(a->setup.context, now - d->handed_over_mono_ms);
     }
 }
 
@@ -137,7 +138,7 @@ static bool would_take(void *context)
 static void told_late(struct ack_rule *a, const struct delivery *d, int64_t now_mono_ms)
 {
     if (now_mono_ms - d->handed_over_mono_ms >= (int64_t)a->setup.ack_timeout_ms) {
-        circuit_timed_out(&a->circuit);
+        circuit_timed_out(&a->circuit, d->handed_over_mono_ms);
         kafka_publisher_ack_timed_out(a->setup.publisher, circuit_is_open(&a->circuit));
     }
 }

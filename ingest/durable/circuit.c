@@ -29,14 +29,16 @@ bool circuit_admits(struct circuit *c, int64_t now_mono_ms)
            atomic_compare_exchange_strong(&c->tried_at_mono_ms, &tried, now_mono_ms);
 }
 
-void circuit_timed_out(struct circuit *c)
+void circuit_timed_out(struct circuit *c, int64_t handed_over_mono_ms)
 {
-    if (!circuit_is_open(c)) {
+    if (atomic_load(&c->succeeded_at_mono_ms) <= handed_over_mono_ms &&
+        !circuit_is_open(c)) {
         atomic_fetch_add(&c->timeouts, 1);
     }
 }
 
-void circuit_succeeded(struct circuit *c)
+void circuit_succeeded(struct circuit *c, int64_t now_mono_ms)
 {
+    atomic_store(&c->succeeded_at_mono_ms, now_mono_ms);
     atomic_store(&c->timeouts, 0);
 }

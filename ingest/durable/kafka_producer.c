@@ -120,7 +120,7 @@ static void on_report(rd_kafka_t *client, const rd_kafka_message_t *message, voi
     struct kafka_producer *p = opaque;
     (void)client;
     kafka_groups_ended(&p->topics[kafka_producer_topic(message)].groups,
-                       message->partition);
+                       message->partition, clock_mono_us());
     note_broker(p, message);
     p->setup.on_report(p->setup.context, p->setup.is_solo, message);
 }

@@ -36,7 +36,7 @@ static void on_end(struct kafka_ticket *ticket, bool is_durable)
     struct drained *d = (struct drained *)(void *)ticket;
     struct spool_ticket *from = d->from;
     if (is_durable) {
-        circuit_succeeded(d->to->circuit);
+        circuit_succeeded(d->to->circuit, clock_mono_ms());
     }
     free(d);
     from->on_end(from, is_durable);

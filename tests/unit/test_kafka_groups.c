@@ -53,6 +53,11 @@ static int32_t choose(struct bed *b)
                                &b->leaders);
 }
 
+static void end(struct bed *b, int32_t partition)
+{
+    kafka_groups_ended(b->groups, partition, b->now_us);
+}
+
 /* The next group's first record. */
 static int32_t choose_next(struct bed *b)
 {
@@ -77,18 +82,18 @@ static void test_a_partition_with_something_under_way_is_passed_over(void **stat
     struct bed *b = *state;
     int32_t first = choose(b);
     int32_t second = choose_next(b);
-    kafka_groups_ended(b->groups, first);
+    end(b, first);
     for (int i = 0; i < 3 * PARTITIONS; i++) {
         int32_t next = choose_next(b);
         assert_int_not_equal(next, second);
-        kafka_groups_ended(b->groups, next);
+        end(b, next);
     }
-    kafka_groups_ended(b->groups, second);
+    end(b, second);
     bool was_second = false;
     for (int i = 0; i < PARTITIONS; i++) {
         int32_t next = choose_next(b);
         was_second = was_second || next == second;
-        kafka_groups_ended(b->groups, next);
+        end(b, next);
     }
     assert_true(was_second);
 }
@@ -106,7 +111,7 @@ static void test_beyond_the_limit_of_busy_ones_the_group_stays_open(void **state
     for (int i = 0; i < 10; i++) {
         assert_int_equal(choose_next(b), busy[LIMIT - 1]);
     }
-    kafka_groups_ended(b->groups, busy[0]);
+    end(b, busy[0]);
     assert_int_not_equal(choose_next(b), busy[LIMIT - 1]);
 }
 
@@ -117,7 +122,7 @@ static void test_every_partition_gets_its_turn(void **state)
     for (int i = 0; i < PARTITIONS; i++) {
         int32_t partition = choose_next(b);
         seen |= 1u << partition;
-        kafka_groups_ended(b->groups, partition);
+        end(b, partition);
     }
     assert_int_equal(seen, (1u << PARTITIONS) - 1);
 }
@@ -140,13 +145,54 @@ static void test_fewer_partitions_than_before_are_respected(void **state)
 {
     struct bed *b = *state;
     for (int i = 0; i < PARTITIONS; i++) {
-        kafka_groups_ended(b->groups, choose_next(b));
+        end(b, choose_next(b));
     }
     for (int i = 0; i < 10; i++) {
         int32_t partition =
             kafka_groups_choose(b->groups, b->now_us, 2, LIMIT, has_leader, &b->leaders);
         assert_true(partition < 2);
         b->now_us += i % 2 == 0 ? 0 : KAFKA_GROUPS_LASTS_US;
+    }
+}
+
+/* Frozen brokers lead their partitions until others notice. Their groups wait; all others
+ * must not join them. */
+static void test_partitions_that_are_stuck_get_nothing_more(void **state)
+{
+    struct bed *b = *state;
+    int32_t stuck[LIMIT];
+    for (int i = 0; i < LIMIT; i++) {
+        stuck[i] = choose_next(b);
+    }
+    b->now_us += KAFKA_GROUPS_STUCK_US;
+    for (int i = 0; i < 5 * PARTITIONS; i++) {
+        int32_t next = choose_next(b);
+        for (int j = 0; j < LIMIT; j++) {
+            assert_int_not_equal(next, stuck[j]);
+        }
+        end(b, next);
+    }
+    end(b, stuck[0]); /* it thaws */
+    bool was_chosen = false;
+    for (int i = 0; i < PARTITIONS; i++) {
+        int32_t next = choose_next(b);
+        was_chosen = was_chosen || next == stuck[0];
+        end(b, next);
+    }
+    assert_true(was_chosen);
+}
+
+/* Under load a partition may never be free, but its records end: it is not stuck. */
+static void test_a_busy_partition_that_moves_is_not_stuck(void **state)
+{
+    struct bed *b = *state;
+    int32_t first = choose(b);
+    for (int64_t us = 0; us < 3 * KAFKA_GROUPS_STUCK_US; us += KAFKA_GROUPS_LASTS_US) {
+        b->now_us += KAFKA_GROUPS_LASTS_US;
+        assert_int_equal(kafka_groups_choose(b->groups, b->now_us, PARTITIONS, 1,
+                                             has_leader, &b->leaders),
+                         first);
+        end(b, first);
     }
 }
 
@@ -161,9 +207,9 @@ static void test_all_that_has_ended_leaves_nothing_busy(void **state)
         under_way[i] = choose(b);
     }
     for (int i = 0; i < 1000; i++) {
-        kafka_groups_ended(b->groups, under_way[i]);
+        end(b, under_way[i]);
     }
-    kafka_groups_ended(b->groups, -1); /* never had a partition */
+    end(b, -1); /* never had a partition */
     assert_int_equal(atomic_load(&b->groups->busy), 0);
     for (int i = 0; i < PARTITIONS; i++) {
         assert_int_equal(atomic_load(&b->groups->under_way[i]), 0);
@@ -181,6 +227,8 @@ int main(void)
         WITH_BED(test_every_partition_gets_its_turn),
         WITH_BED(test_a_partition_without_a_leader_gets_nothing),
         WITH_BED(test_fewer_partitions_than_before_are_respected),
+        WITH_BED(test_partitions_that_are_stuck_get_nothing_more),
+        WITH_BED(test_a_busy_partition_that_moves_is_not_stuck),
         WITH_BED(test_all_that_has_ended_leaves_nothing_busy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
