@@ -17,8 +17,13 @@ struct check_flags {
     char *schema;
 };
 
-/* Prints every partition's position, log end, lag and owner. */
+/* Prints what is not loaded yet, what waits or stands and why, and how fresh the tables
+ * are; with --partitions every partition's position, log end, lag and owner. */
 int command_status(const struct command_call *call);
+
+struct status_flags {
+    bool partitions;
+};
 
 /* Prints which column each dotted path gets, and why. */
 int command_names(const struct command_call *call);

@@ -13,6 +13,13 @@ static const struct option check_options[] = {
       .help = "also tell what will become of this schema's tables and columns" },
 };
 
+static const struct option status_options[] = {
+    { .env = "partitions",
+      .type = OPTION_SWITCH,
+      .offset = offsetof(struct status_flags, partitions),
+      .help = "also list each partition: position, log end, lag, who loaded it last" },
+};
+
 static const struct command commands[] = {
     { .name = "run",
       .summary = "load events until stopped (the default)",
@@ -24,7 +31,9 @@ static const struct command commands[] = {
       .has_json = true,
       .run = command_check },
     { .name = "status",
-      .summary = "show each partition's position, lag and who loaded it last",
+      .summary = "show what is not loaded yet, what waits or stands and why",
+      .flags = { .options = status_options, .count = 1 },
+      .flags_size = sizeof(struct status_flags),
       .has_json = true,
       .run = command_status },
     { .name = "names",

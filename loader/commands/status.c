@@ -1,14 +1,13 @@
-/* status: the `status` command: each partition's position, log end, lag and owner (who
- * moved its position last), from PostgreSQL and Kafka: any host shows the whole. */
+/* status: the `status` command: what an operator asks first: is everything loaded, what
+ * waits or stands and why, how fresh are the tables; with --partitions each partition's
+ * position, log end, lag and owner (who moved its position last). From PostgreSQL and
+ * Kafka: any host shows the whole. */
 #include "loader/commands/commands.h"
 #include "loader/commands/options.h"
-#include "loader/consume/log_bounds.h"
+#include "loader/commands/status_report.h"
 #include "loader/postgres/connection.h"
 
-#include <json-c/json.h>
-
 #include <stdio.h>
-#include <stdlib.h>
 
 #define KAFKA_TIMEOUT_MS 10000
 
@@ -17,116 +16,51 @@ static const char positions_sql[] =
     "       to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
     "  FROM backstitch.load_offset WHERE consumer_group = $1 AND cluster_id = $2";
 
+/* How many records of a range are the table's is not known without reading it. */
+static const char held_sql[] =
+    "SELECT \"schema\", \"table\", count(*), sum(to_offset - from_offset)::bigint,"
+    "       to_char(min(since) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),"
+    "       (array_agg(code ORDER BY tried_at DESC))[1],"
+    "       (array_agg(reason ORDER BY tried_at DESC))[1]"
+    "  FROM backstitch.held WHERE consumer_group = $1 AND cluster_id = $2"
+    " GROUP BY 1, 2 ORDER BY 1, 2";
+
+/* The slowest event of the last minutes, and when something was loaded last. */
+static const char freshness_sql[] =
+    "SELECT coalesce(extract(epoch FROM max(freshness_max) FILTER"
+    "           (WHERE minute > now() - interval '5 minutes')), -1)::float8::text,"
+    "       coalesce(extract(epoch FROM now() - (SELECT max(updated_at)"
+    "           FROM backstitch.load_offset WHERE consumer_group = $1)), -1)::bigint"
+    "  FROM backstitch.load_stat";
+
 static const char ready_sql[] =
     "SELECT (to_regclass('backstitch.load_offset') IS NOT NULL)::text";
 
-struct line {
-    char topic[TOPIC_NAME_BYTES];
-    const struct log_partition *log;
-    int64_t position; /* -1: never loaded */
-    struct view owner, updated_at;
-};
-
-static int64_t lag_of(const struct line *l)
+/* A database that no loader has ever used has nothing to say. */
+static bool is_ready(struct connection *c, bool *out, struct error *err)
 {
-    return l->log->end - (l->position < 0 ? l->log->start : l->position);
-}
-
-static void find_position(const struct pg_result *r, struct line *l)
-{
-    l->position = -1;
-    for (int i = 0; i < connection_rows(r); i++) {
-        if (connection_field_i64(r, i, 1) == l->log->partition &&
-            view_equal_cstr(connection_field(r, i, 0), l->topic)) {
-            l->position = connection_field_i64(r, i, 2);
-            l->owner = connection_field(r, i, 3);
-            l->updated_at = connection_field(r, i, 4);
-            return;
-        }
-    }
-}
-
-static json_object *to_json(const struct line *l)
-{
-    json_object *o = json_object_new_object();
-    json_object_object_add(o, "topic", json_object_new_string(l->topic));
-    json_object_object_add(o, "partition", json_object_new_int(l->log->partition));
-    json_object_object_add(o, "position",
-                           l->position < 0 ? NULL : json_object_new_int64(l->position));
-    json_object_object_add(o, "log_start", json_object_new_int64(l->log->start));
-    json_object_object_add(o, "log_end", json_object_new_int64(l->log->end));
-    json_object_object_add(o, "lag", json_object_new_int64(lag_of(l)));
-    json_object_object_add(
-        o, "owner",
-        l->position < 0 ? NULL
-                        : json_object_new_string_len(l->owner.data, (int)l->owner.len));
-    json_object_object_add(
-        o, "updated_at",
-        l->position < 0
-            ? NULL
-            : json_object_new_string_len(l->updated_at.data, (int)l->updated_at.len));
-    return o;
-}
-
-static void print_line(const struct line *l)
-{
-    char position[24] = "-";
-    if (l->position >= 0) {
-        snprintf(position, sizeof position, "%lld", (long long)l->position);
-    }
-    printf("%-24s %9d %12s %12lld %10lld  %-28.*s %.*s\n", l->topic, l->log->partition,
-           position, (long long)l->log->end, (long long)lag_of(l), VIEW_ARG(l->owner),
-           VIEW_ARG(l->updated_at));
-}
-
-static void print(const struct command_call *call, const struct log_bounds *log,
-                  const struct pg_result *positions)
-{
-    const struct loader_options *o = call->config;
-    json_object *list = json_object_new_array();
-    int64_t lag = 0;
-    if (!call->json) {
-        printf("%-24s %9s %12s %12s %10s  %-28s %s\n", "topic", "partition", "position",
-               "log end", "lag", "last loaded by", "at");
-    }
-    for (size_t i = 0; i < log->count; i++) {
-        struct line l = { .log = &log->partitions[i] };
-        topic_name_format(o->topic_prefix, l.log->topic, l.topic);
-        find_position(positions, &l);
-        lag += lag_of(&l);
-        if (call->json) {
-            json_object_array_add(list, to_json(&l));
-        } else {
-            print_line(&l);
-        }
-    }
-    if (call->json) {
-        json_object *document = json_object_new_object();
-        json_object_object_add(document, "group", json_object_new_string(o->group));
-        json_object_object_add(document, "lag", json_object_new_int64(lag));
-        json_object_object_add(document, "partitions", list);
-        printf("%s\n", json_object_to_json_string_ext(document, JSON_C_TO_STRING_PLAIN));
-        json_object_put(document);
-    } else {
-        printf("%lld records are not loaded yet\n", (long long)lag);
-        json_object_put(list);
-    }
-}
-
-/* The positions of our group; a database that no loader has ever used has none. */
-static bool read_positions(struct connection *c, const char *group,
-                           const char *cluster_id, struct pg_result **out,
-                           struct error *err)
-{
-    const char *const where[] = { group, cluster_id };
-    struct pg_result *ready = NULL;
-    if (!connection_query(c, ready_sql, 0, NULL, &ready, err)) {
+    struct pg_result *r = NULL;
+    if (!connection_query(c, ready_sql, 0, NULL, &r, err)) {
         return false;
     }
-    bool is_ready = view_equal_cstr(connection_field(ready, 0, 0), "true");
-    connection_free(ready);
-    return is_ready ? connection_query(c, positions_sql, 2, where, out, err)
-                    : connection_query(c, "SELECT 1 WHERE false", 0, NULL, out, err);
+    *out = view_equal_cstr(connection_field(r, 0, 0), "true");
+    connection_free(r);
+    return true;
+}
+
+static bool ask(struct connection *c, struct status_report *report, struct error *err)
+{
+    const char *const where[] = { report->group, report->log->cluster_id == NULL
+                                                     ? ""
+                                                     : report->log->cluster_id };
+    bool ready = false;
+    if (!is_ready(c, &ready, err)) {
+        return false;
+    }
+    return !ready ||
+           (connection_query(c, positions_sql, 2, where, &report->positions, err) &&
+            connection_query(c, held_sql, 2, where, &report->held, err) &&
+            connection_query(c, freshness_sql, 1, where, &report->freshness, err));
 }
 
 /* Topics, partitions and their ends, from Kafka. */
@@ -151,20 +85,26 @@ static bool open_database(const struct loader_options *o, struct connection *out
 int command_status(const struct command_call *call)
 {
     const struct loader_options *o = call->config;
+    const struct status_flags *flags = call->flags;
     struct log_bounds log = { .count = 0 };
     struct connection c = { .pg = NULL };
-    struct pg_result *positions = NULL;
+    struct status_report report = { .group = o->group,
+                                    .topic_prefix = o->topic_prefix,
+                                    .log = &log };
     struct error err;
-    bool done = read_log(o, &log, &err) && open_database(o, &c, &err) &&
-                read_positions(&c, o->group, log.cluster_id == NULL ? "" : log.cluster_id,
-                               &positions, &err);
-    if (done) {
-        print(call, &log, positions);
-    } else {
+    bool done =
+        read_log(o, &log, &err) && open_database(o, &c, &err) && ask(&c, &report, &err);
+    if (!done) {
         fprintf(stderr, "backstitch-loader status: %s\n", err.text);
+    } else if (call->json) {
+        status_report_json(&report, flags->partitions);
+    } else {
+        status_report_print(&report, flags->partitions);
     }
-    connection_free(positions);
+    connection_free(report.positions);
+    connection_free(report.held);
+    connection_free(report.freshness);
     connection_close(&c);
     log_bounds_release(&log);
-    return done ? EXIT_DONE : EXIT_FAILED;
+    return done && fflush(stdout) == 0 && ferror(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
 }

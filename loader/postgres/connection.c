@@ -453,6 +453,11 @@ bool connection_field_is(const struct pg_result *result, const char *name)
     return strcmp(PQfname(result, 0), name) == 0;
 }
 
+double connection_field_double(const struct pg_result *result, int row, int column)
+{
+    return strtod(PQgetvalue(result, row, column), NULL);
+}
+
 int64_t connection_field_i64(const struct pg_result *result, int row, int column)
 {
     int64_t value = 0;

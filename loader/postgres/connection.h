@@ -87,6 +87,7 @@ struct view connection_field(const struct pg_result *result, int row, int column
 /* Is it the name of the first column? */
 bool connection_field_is(const struct pg_result *result, const char *name);
 bool connection_field_is_null(const struct pg_result *result, int row, int column);
+double connection_field_double(const struct pg_result *result, int row, int column);
 int64_t connection_field_i64(const struct pg_result *result, int row, int column);
 
 /* Append a quoted name ("group") or a quoted literal ('it''s'); the text holds no NUL.

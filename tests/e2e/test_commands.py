@@ -259,12 +259,16 @@ def test_check_names_the_missing_right(stack: Stack, database: Database) -> None
 def test_status_shows_every_partition(stack: Stack, source: Source, client: Client, log: KafkaLog, database: Database) -> None:
     assert client.post(f"/webhook/{source.slug}", b'{"type":"track"}', bearer(source.token)).status == 200
     wait_loaded(log, database)
-    status = printed(command(stack, "LOADER_BIN", "status", "--json"))
+    status = printed(command(stack, "LOADER_BIN", "status", "--json", "--partitions"))
     assert status["group"] == "backstitch-loader"
+    assert (status["lag"], status["stopped"]) == (0, [])
+    assert {at["topic"]: at["lag"] for at in status["topics"]}["segment.track"] == 0
+    assert status["last_load_seconds"] >= 0 and status["slowest_event_seconds"] > 0
     shown = {(at["topic"], at["partition"]): at["position"] for at in status["partitions"]}
     assert {at: offset for at, offset in shown.items() if offset} == {at: end for at, end in log.ends().items() if end}
     text = command(stack, "LOADER_BIN", "status")
-    assert text.returncode == 0 and "segment.track" in text.stdout
+    assert text.returncode == 0 and "segment.track" in text.stdout and "0 records are not loaded yet" in text.stdout
+    assert "last loaded by" not in text.stdout, "each partition only with --partitions"
 
 
 NAMES = {"messageId": "message_id", "userID": "user_id", "2FA Enabled": "2fa_enabled", "CStringRef": "cstring_ref",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Callable
 
@@ -12,6 +13,7 @@ from database import Database
 from event_maker import make_events, mixed_requests
 from kafka_log import KafkaLog
 from loading import wait_loaded
+from programs import run
 from senders import Senders, send_all
 from stack import Source, Stack
 from waiting import wait_until
@@ -48,6 +50,15 @@ def assert_only_track_waits(log: KafkaLog, database: Database, source: Source) -
     assert database.count(source.schema, "page") > 0
 
 
+def assert_status_names_it(stack: Stack, source: Source) -> None:
+    """What waits, why, and what to do."""
+    settings = {name: stack.env[name] for name in ("KAFKA_BROKERS", "DATABASE_URL")}
+    text = run(stack.env["LOADER_BIN"], "status", settings=settings)
+    assert text.returncode == 0 and f"held: {source.schema}.track since" in text.stdout and "is no table" in text.stdout
+    told = json.loads(run(stack.env["LOADER_BIN"], "status", "--json", settings=settings).stdout)["held"]
+    assert [(at["table"], at["code"]) for at in told if at["schema"] == source.schema] == [("track", "no table")]
+
+
 def all_logs(stack: Stack) -> str:
     return "".join(stack.log(part) for part in stack.loaders)
 
@@ -62,6 +73,7 @@ def test_events_of_a_broken_table_wait_and_are_loaded_when_it_is_mended(kill: bo
     send(stack, source, wait_half)
     assert_only_track_waits(log, database, source)
     assert "event=table_held" in all_logs(stack)
+    assert_status_names_it(stack, source)
     if kill:
         for part in stack.loaders:
             stack.end(part, signal.SIGKILL)
