@@ -86,11 +86,27 @@ static bool parse_switch(struct view text, bool *out, struct error *err)
     return true;
 }
 
+/* One address, or each of a list. */
+static bool check_listen(const struct option *o, struct view text, struct error *err)
+{
+    bool is_good = true;
+    bool is_over = false;
+    while (is_good && !is_over) {
+        struct view host;
+        uint16_t port = 0;
+        const char *comma =
+            o->is_list && text.len > 0 ? memchr(text.data, ',', text.len) : NULL;
+        size_t len = comma == NULL ? text.len : (size_t)(comma - text.data);
+        is_good = parse_host_port(view_trim(view_of(text.data, len)), &host, &port, err);
+        is_over = comma == NULL;
+        text = view_skip(text, is_over ? len : len + 1);
+    }
+    return is_good;
+}
+
 static bool set_value(const struct option *o, void *config, struct view text,
                       struct error *err)
 {
-    struct view host;
-    uint16_t port = 0;
     if (text.len > 0 && memchr(text.data, '\0', text.len) != NULL) {
         return error_set(err, ERROR_INVALID, ERROR_FROM_SELF, NULL,
                          "it holds a NUL byte");
@@ -100,7 +116,7 @@ static bool set_value(const struct option *o, void *config, struct view text,
         set_text(o, config, text);
         return true;
     case OPTION_LISTEN:
-        if (!parse_host_port(text, &host, &port, err)) {
+        if (!check_listen(o, text, err)) {
             return false;
         }
         set_text(o, config, text);
@@ -151,7 +167,7 @@ void option_value_describe(const struct option *o, struct buf *out)
         buf_add_cstr(out, o->value_name == NULL ? "text" : o->value_name);
         break;
     case OPTION_LISTEN:
-        buf_add_cstr(out, "ADDRESS:PORT");
+        buf_add_cstr(out, o->is_list ? "ADDRESS:PORT,.." : "ADDRESS:PORT");
         break;
     case OPTION_DURATION:
         describe_number(o, "a duration", out);

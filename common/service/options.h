@@ -24,7 +24,7 @@ enum option_type {
     OPTION_SIZE,     /* uint64_t, bytes */
     OPTION_COUNT,    /* uint64_t */
     OPTION_CHOICE,   /* unsigned: index into choices */
-    OPTION_LISTEN,   /* char *, "address:port" checked */
+    OPTION_LISTEN,   /* char *, "address:port" checked; with is_list several */
     OPTION_SWITCH, /* bool: a flag without value; environment "1", "true", "0", "false" */
 };
 
@@ -34,6 +34,7 @@ struct option {
     bool is_required;
     bool is_secret;             /* environment only; shown as *** */
     bool has_file_variant;      /* NAME_FILE names a file that holds the value */
+    bool is_list;               /* of OPTION_LISTEN: several, joined by ',' */
     size_t offset;              /* of the member in the config struct */
     size_t file_offset;         /* of a char * that keeps the path of NAME_FILE, for who
                                    reads it again; 0: not kept */

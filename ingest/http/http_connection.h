@@ -38,7 +38,13 @@ struct http_worker {
      * tells a head that came too slowly from a malformed one. */
     int64_t head_since_ms;
     int64_t head_timeout_ms;
+    bool had_bad_head; /* on this connection, which is then at its end */
 };
+
+/* On answers that are given before the route is known: a page of another origin must be
+ * able to read that its request was bad, or its library takes that for a network error
+ * and sends it again. Segment's servers do not mind. */
+#define HTTP_ANY_ORIGIN "Access-Control-Allow-Origin: *\r\n"
 
 struct http_exchange {
     struct mg_connection *connection;
@@ -49,6 +55,7 @@ struct http_exchange {
     bool is_body_over; /* nothing is left to read, or nothing can be read any more */
     bool was_continued;
     bool is_answered_later; /* by http_late_answer */
+    bool is_last;           /* the connection ends behind it */
     int64_t began_mono_ms;
 };
 

@@ -105,14 +105,28 @@ static void name_request(struct http_exchange *e)
     }
 }
 
+/* civetweb has cut the query off, but not of a target that it leaves to others. */
+static void split_target(struct http_exchange *e)
+{
+    struct view target = view_cstr(e->info->local_uri_raw);
+    const char *mark = e->info->query_string != NULL || target.len == 0
+                           ? NULL
+                           : memchr(target.data, '?', target.len);
+    e->request.path = target;
+    e->request.query = view_cstr(e->info->query_string);
+    if (mark != NULL) {
+        e->request.path.len = (size_t)(mark - target.data);
+        e->request.query = view_skip(target, e->request.path.len + 1);
+    }
+}
+
 const char *http_exchange_open(struct http_exchange *e)
 {
     struct framing_header headers[FRAMING_MAX_HEADERS];
     struct framing framing = { .content_length = -1 };
     size_t count = (size_t)e->info->num_headers;
     e->request.method = view_cstr(e->info->request_method);
-    e->request.path = view_cstr(e->info->local_uri_raw);
-    e->request.query = view_cstr(e->info->query_string);
+    split_target(e);
     e->request.peer_ip = view_cstr(e->info->remote_addr);
     e->request.received_at_ms = clock_real_ms();
     name_request(e);
@@ -241,7 +255,7 @@ static bool client_closes(const struct http_exchange *e)
 bool http_exchange_must_close(const struct http_exchange *e, bool reply_must_close)
 {
     const struct http_server *s = e->worker->server;
-    return reply_must_close || !e->is_body_over || client_closes(e) ||
+    return reply_must_close || e->is_last || !e->is_body_over || client_closes(e) ||
            atomic_load(&s->is_draining) ||
            http_share(s, atomic_load(&s->owned)) > KEEP_ALIVE_LOAD_PERCENT;
 }
@@ -274,6 +288,7 @@ void http_exchange_refuse(struct http_exchange *e, const char *fault)
                        fault);
     struct http_reply reply = { .status = 400,
                                 .body = view_of(body, (size_t)len),
+                                .headers = view_cstr(HTTP_ANY_ORIGIN),
                                 .must_close = true };
     e->is_body_over = false; /* what civetweb takes for the body may be waiting */
     http_reply(e, &reply);

@@ -16,7 +16,6 @@
 #define WORKER 1  /* init_thread's type of thread */
 #define MAX_HEAD_BYTES "16384"
 #define QUEUE_LENGTH "1024" /* connections no worker has taken yet */
-#define MAX_LISTEN_BYTES 300
 
 /* ---- requests ---- */
 
@@ -27,11 +26,13 @@ static void await_head(struct http_worker *w, uint64_t timeout_ms)
     w->head_timeout_ms = (int64_t)timeout_ms;
 }
 
-static int on_request(struct mg_connection *connection)
+static void handle(struct mg_connection *connection, const struct mg_request_info *info,
+                   bool is_last)
 {
     struct http_exchange e = { .connection = connection,
-                               .info = mg_get_request_info(connection),
+                               .info = info,
                                .worker = mg_get_thread_pointer(connection),
+                               .is_last = is_last,
                                .began_mono_ms = clock_mono_ms() };
     struct http_server *s = e.worker->server;
     /* First of all: an answer that is outstanding goes before this request's. */
@@ -50,7 +51,29 @@ static int on_request(struct mg_connection *connection)
     }
     await_head(e.worker, s->setup.keep_alive_ms);
     connection_slot_enter(&e.worker->slot, CONNECTION_IDLE);
+}
+
+static int on_request(struct mg_connection *connection)
+{
+    handle(connection, mg_get_request_info(connection), false);
     return HANDLED;
+}
+
+/* civetweb 1.15 ends a connection without a word when the target is "*", or absolute with
+ * another port than ours (as behind a proxy), which a server must take (RFC 9112, 3.2.2).
+ * It has read such a head, and given it no local_uri_raw: so the request is handled when
+ * its connection is about to end, as the last one. */
+static void handle_left_out(struct mg_connection *connection)
+{
+    const struct http_worker *w = mg_get_thread_pointer(connection);
+    const struct mg_request_info *info = mg_get_request_info(connection);
+    if (info != NULL && info->request_uri != NULL && info->local_uri_raw == NULL &&
+        !w->had_bad_head) {
+        struct mg_request_info whole = *info;
+        whole.local_uri_raw = info->request_uri;
+        whole.query_string = NULL; /* of an earlier request */
+        handle(connection, &whole, true);
+    }
 }
 
 /* What civetweb refuses before it calls on_request: a head that cannot be read, whose
@@ -59,7 +82,8 @@ static int on_request(struct mg_connection *connection)
 static int on_bad_head(struct mg_connection *connection, int status, const char *message)
 {
     struct http_worker *w = mg_get_thread_pointer(connection);
-    (void)message;                                    /* may quote the client */
+    (void)message; /* may quote the client */
+    w->had_bad_head = true;
     connection_slot_enter(&w->slot, CONNECTION_BUSY); /* an outstanding answer first */
     bool is_late = clock_mono_ms() - w->head_since_ms >= w->head_timeout_ms ||
                    connection_slot_was_shut(&w->slot);
@@ -74,10 +98,12 @@ static int on_bad_head(struct mg_connection *connection, int status, const char 
         body, sizeof body,
         "{\"success\":false,\"code\":\"%s\",\"message\":\"%s\",\"error\":\"%s\"}", code,
         text, code);
-    struct http_reply reply = { .status = is_late ? 503 : 400,
-                                .body = view_of(body, (size_t)len),
-                                .headers =
-                                    view_cstr(is_late ? "Retry-After: 5\r\n" : "") };
+    struct http_reply reply = {
+        .status = is_late ? 503 : 400,
+        .body = view_of(body, (size_t)len),
+        .headers =
+            view_cstr(is_late ? "Retry-After: 5\r\n" HTTP_ANY_ORIGIN : HTTP_ANY_ORIGIN)
+    };
     struct answer_facts facts = { .request_id = id, .closes = true };
     http_exchange_new_id(w->server, id);
     buf_clear(&w->answer);
@@ -122,6 +148,7 @@ static int on_connection(const struct mg_connection *connection, void **data)
     struct http_worker *w = mg_get_thread_pointer(connection);
     (void)data;
     atomic_fetch_add(&w->server->owned, 1);
+    w->had_bad_head = false;
     await_head(w, w->server->setup.read_timeout_ms);
     connection_slot_open(&w->slot, connection);
     return 0;
@@ -130,6 +157,8 @@ static int on_connection(const struct mg_connection *connection, void **data)
 static void on_connection_end(const struct mg_connection *connection)
 {
     struct http_worker *w = mg_get_thread_pointer(connection);
+    /* It is still open, and ours to write to: const is only the callback's type. */
+    handle_left_out((struct mg_connection *)(uintptr_t)connection);
     connection_slot_close(&w->slot);
     atomic_fetch_sub(&w->server->owned, 1);
 }
@@ -143,32 +172,49 @@ static int on_log(const struct mg_connection *connection, const char *message)
 
 /* ---- life ---- */
 
-/* civetweb's spelling of an address: a list of them, or one with an 's' for TLS behind
- * it, must not come through. */
-static bool spell_address(const char *listen, char out[MAX_LISTEN_BYTES],
-                          struct error *err)
+#define FEATURE_IPV6 8u /* of mg_check_feature */
+
+/* One address in civetweb's spelling, which is ours but for an 's' behind it: that would
+ * mean TLS and must not come through. */
+static bool spell_address(struct view listen, struct buf *out, struct error *err)
 {
     struct view host;
     uint16_t port = 0;
-    if (!parse_host_port(view_cstr(listen), &host, &port, err)) {
-        return false;
+    if (!parse_host_port(listen, &host, &port, err)) {
+        return error_prefix(err, "cannot listen on %.*s", VIEW_ARG(listen));
     }
-    for (size_t i = 0; i < host.len; i++) {
-        if (strchr(",:[]", host.data[i]) != NULL) {
-            return error_set(err, ERROR_FATAL, ERROR_FROM_HTTP, NULL,
-                             "cannot listen on %s: one IPv4 address or host name is "
-                             "needed, as in 0.0.0.0:8080",
-                             listen);
-        }
+    bool is_ipv6 = host.len > 0 && memchr(host.data, ':', host.len) != NULL;
+    if (is_ipv6 && mg_check_feature(FEATURE_IPV6) == 0) {
+        return error_set(err, ERROR_FATAL, ERROR_FROM_HTTP, NULL,
+                         "cannot listen on %.*s: this civetweb was built without IPv6, "
+                         "as Debian's is; listen on an IPv4 address and let the proxy in "
+                         "front listen on IPv6",
+                         VIEW_ARG(listen));
     }
-    int len = snprintf(out, MAX_LISTEN_BYTES, "%.*s%s%u", VIEW_ARG(host),
-                       host.len == 0 ? "" : ":", port);
-    return len < MAX_LISTEN_BYTES ||
-           error_set(err, ERROR_FATAL, ERROR_FROM_HTTP, NULL,
-                     "cannot listen on %s: the name is too long", listen);
+    buf_add_cstr(out, out->len > 0 ? "," : "");
+    buf_printf(out, "%s%.*s%s%s%u", is_ipv6 ? "[" : "", VIEW_ARG(host),
+               is_ipv6 ? "]" : "", host.len == 0 ? "" : ":", port);
+    return true;
 }
 
-static struct mg_context *start_civetweb(struct http_server *s, const char *address)
+/* "127.0.0.1:8080,10.0.0.7:8080" */
+static bool spell_addresses(const char *listen, struct buf *out, struct error *err)
+{
+    struct view rest = view_cstr(listen);
+    for (;;) {
+        const char *comma = rest.len == 0 ? NULL : memchr(rest.data, ',', rest.len);
+        size_t len = comma == NULL ? rest.len : (size_t)(comma - rest.data);
+        if (!spell_address(view_trim(view_of(rest.data, len)), out, err)) {
+            return false;
+        }
+        if (comma == NULL) {
+            return true;
+        }
+        rest = view_skip(rest, len + 1);
+    }
+}
+
+static struct mg_context *start_civetweb(struct http_server *s, const char *addresses)
 {
     char threads[16];
     char read_timeout[24];
@@ -181,7 +227,7 @@ static struct mg_context *start_civetweb(struct http_server *s, const char *addr
     /* No document_root: nothing is ever served from the file system. */
     const char *options[] = {
         "listening_ports",
-        address,
+        addresses,
         "num_threads",
         threads,
         "tcp_nodelay",
@@ -228,11 +274,12 @@ static void free_server(struct http_server *s)
 bool http_server_start(const struct http_server_setup *setup, struct http_server **out,
                        struct error *err)
 {
-    char address[MAX_LISTEN_BYTES];
+    struct buf addresses = { 0 };
     struct connection_watch *watch = NULL;
     REQUIRE(setup->threads > 0);
-    if (!spell_address(setup->listen, address, err) ||
+    if (!spell_addresses(setup->listen, &addresses, err) ||
         !connection_watch_start(setup->threads, &watch, err)) {
+        buf_release(&addresses);
         return false;
     }
     struct http_server *s = mem_calloc(1, sizeof *s);
@@ -241,12 +288,13 @@ bool http_server_start(const struct http_server_setup *setup, struct http_server
     s->watch = watch;
     s->process_number = (uint64_t)clock_real_ms() << 20 ^ (uint64_t)clock_mono_us();
     mg_init_library(0);
-    s->civetweb = start_civetweb(s, address);
+    s->civetweb = start_civetweb(s, buf_cstr(&addresses));
+    buf_release(&addresses);
     if (s->civetweb == NULL) {
         free_server(s);
         return error_set(
             err, ERROR_FATAL, ERROR_FROM_HTTP, NULL,
-            "cannot listen on %s: the port is taken, or the address is not ours; "
+            "cannot listen on %s: a port is taken, or an address is not ours; "
             "choose another with INGEST_LISTEN",
             setup->listen);
     }

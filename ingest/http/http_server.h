@@ -16,7 +16,7 @@
 struct http_server;
 
 struct http_server_setup {
-    const char *listen; /* "host:port" or ":port", IPv4; port 0: any */
+    const char *listen; /* "host:port" or ":port", several joined by ','; port 0: any */
     unsigned threads;   /* at least 1: how many connections are served at a time */
     /* How long a client may take for a head, or be silent in a body. */
     uint64_t read_timeout_ms;

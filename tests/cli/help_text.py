@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000,
          "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40, "": 1}
-KIND_OF_VALUE = {"DURATION": "duration", "SIZE": "size", "COUNT": "count", "CHOICE": "choice", "ADDRESS:PORT": "listen", "": "switch"}
+KIND_OF_VALUE = {"DURATION": "duration", "SIZE": "size", "COUNT": "count", "CHOICE": "choice", "ADDRESS:PORT": "listen", "ADDRESS:PORT,..": "listen",
+                 "": "switch"}
 SMALLEST_UNIT = {"duration": "ms", "size": "B", "count": ""}
 NUMBERS = tuple(SMALLEST_UNIT)
 
