@@ -2,6 +2,7 @@
 
 #include <zlib.h>
 
+#include <stdint.h>
 #include <string.h>
 
 #define PIECE_BYTES 65536
@@ -18,7 +19,7 @@ struct reading {
     uint64_t *charged;
     struct error *err;
     uint64_t max_bytes;    /* the limits', or less */
-    uint64_t wire_bytes;   /* gzip: before inflating */
+    uint64_t wire_bytes;   /* gzip: all of it, before inflating */
     bool is_between_files; /* gzip: all members so far are complete */
 };
 
@@ -92,11 +93,11 @@ static enum body_result read_plain(struct reading *r)
 
 /* ---- gzip ---- */
 
-static enum body_result malformed_gzip(struct reading *r)
+static enum body_result bad_gzip(struct reading *r)
 {
     error_set(r->err, ERROR_INVALID, ERROR_FROM_HTTP, NULL,
               "the body is no whole gzip, as its Content-Encoding says it is");
-    return BODY_MALFORMED;
+    return BODY_BAD_GZIP;
 }
 
 /* Inflates once into the buffer. A gzip may be several files, one behind the other (RFC
@@ -107,13 +108,13 @@ static enum body_result inflate_once(struct reading *r, z_stream *z)
     z->avail_out = PIECE_BYTES;
     int status = inflate(z, Z_NO_FLUSH);
     if (status != Z_OK && status != Z_STREAM_END && status != Z_BUF_ERROR) {
-        return malformed_gzip(r);
+        return bad_gzip(r);
     }
     if (status != Z_BUF_ERROR) { /* which is: nothing was left to do */
         r->is_between_files = status == Z_STREAM_END;
     }
     if (status == Z_STREAM_END && inflateReset(z) != Z_OK) {
-        return malformed_gzip(r);
+        return bad_gzip(r);
     }
     enum body_result result = take(r, PIECE_BYTES - z->avail_out);
     bool is_bomb =
@@ -121,49 +122,56 @@ static enum body_result inflate_once(struct reading *r, z_stream *z)
     return result == BODY_READ && is_bomb ? too_large(r) : result;
 }
 
-/* Inflates the `size` bytes at `in`: until they are used up and nothing is held back. */
-static enum body_result inflate_piece(struct reading *r, z_stream *z, char *in,
-                                      size_t size)
-{
-    r->wire_bytes += size;
-    enum body_result result = r->wire_bytes > r->max_bytes ? too_large(r) : BODY_READ;
-    z->next_in = (Bytef *)in;
-    z->avail_in = (uInt)size;
-    z->avail_out = 0;
-    while (result == BODY_READ && (z->avail_in > 0 || z->avail_out == 0)) {
-        result = inflate_once(r, z);
-    }
-    return result;
-}
-
-static enum body_result read_inflated(struct reading *r, z_stream *z)
-{
-    struct buf piece = { 0 };
-    enum body_result result = BODY_READ;
-    char *in = buf_reserve(&piece, PIECE_BYTES);
-    int64_t n = 1;
-    while (result == BODY_READ && n > 0) {
-        n = read_piece(r, in, PIECE_BYTES);
-        if (n > 0) {
-            result = inflate_piece(r, z, in, (size_t)n);
-        }
-    }
-    buf_release(&piece);
-    if (n < 0) {
-        return result_of(r->err);
-    }
-    return result == BODY_READ && !r->is_between_files ? malformed_gzip(r) : result;
-}
-
-static enum body_result read_gzip(struct reading *r)
+/* Until the bytes are used up and nothing is held back. */
+static enum body_result inflate_all(struct reading *r, struct view wire)
 {
     z_stream z;
     memset(&z, 0, sizeof z);
     if (inflateInit2(&z, GZIP_ONLY) != Z_OK) {
         return BODY_NO_ROOM;
     }
-    enum body_result result = read_inflated(r, &z);
+    enum body_result result = BODY_READ;
+    r->wire_bytes = wire.len;
+    z.next_in = (Bytef *)(uintptr_t)wire.data; /* zlib's type; it does not write there */
+    z.avail_in = (uInt)wire.len;               /* at most 1 GiB: the option's limit */
+    z.avail_out = 0;
+    while (result == BODY_READ && (z.avail_in > 0 || z.avail_out == 0)) {
+        result = inflate_once(r, &z);
+    }
     inflateEnd(&z);
+    return result == BODY_READ && !r->is_between_files ? bad_gzip(r) : result;
+}
+
+/* What came before a sender's limit, inflated as far as it is kept. */
+static enum body_result inflate_beginning(struct reading *r, struct view wire)
+{
+    r->max_bytes = r->limits->kept_bytes;
+    (void)inflate_all(r, wire);
+    return BODY_TOO_LARGE;
+}
+
+/* First whole as it was sent, then inflated: what is no gzip in spite of its header is
+ * kept as it came. */
+static enum body_result read_gzip(struct reading *r)
+{
+    struct buf wire = { 0 };
+    uint64_t of_wire = 0;
+    struct reading raw = *r;
+    raw.out = &wire;
+    raw.charged = &of_wire;
+    enum body_result result = read_plain(&raw);
+    if (result == BODY_READ) {
+        result = inflate_all(r, buf_view(&wire));
+    } else if (result == BODY_TOO_LARGE) {
+        result = inflate_beginning(r, buf_view(&wire));
+    }
+    if (result == BODY_BAD_GZIP) {
+        struct buf inflated = *r->out;
+        *r->out = wire;
+        wire = inflated;
+    }
+    buf_release(&wire);
+    *r->charged += of_wire; /* given back with the rest: a body never costs less */
     return result;
 }
 
@@ -201,10 +209,12 @@ enum body_result body_read_from(const struct body_source *source,
         return read_plain(&r);
     }
     /* RFC 9110, 8.4.1.3: x-gzip is the same. */
-    return view_equal_ignore_case(encoding, "gzip") ||
-                   view_equal_ignore_case(encoding, "x-gzip")
-               ? read_gzip(&r)
-               : BODY_BAD_ENCODING;
+    if (view_equal_ignore_case(encoding, "gzip") ||
+        view_equal_ignore_case(encoding, "x-gzip")) {
+        return read_gzip(&r);
+    }
+    enum body_result result = read_plain(&r);
+    return result == BODY_READ ? BODY_BAD_ENCODING : result;
 }
 
 static int64_t read_exchange(void *context, char *into, size_t size,

@@ -2,8 +2,8 @@
  * the process's byte budget.
  *
  * Received bytes are charged to the budget, not announced ones, and memory grows with
- * them. Content-Encoding gzip is inflated while reading, with the same byte limit on the
- * result and, above 1 MiB, a ratio limit of 100:1. One thread per body.
+ * them. Content-Encoding gzip is inflated when it is there, with the same byte limit on
+ * the result and, above 1 MiB, a ratio limit of 100:1. One thread per body.
  */
 #ifndef INGEST_HTTP_BODY_H
 #define INGEST_HTTP_BODY_H
@@ -18,8 +18,9 @@ enum body_result {
     BODY_TOO_LARGE,    /* 413; the beginning is in `out` */
     BODY_TOO_SLOW,     /* 503 and close */
     BODY_NO_ROOM,      /* budget: 503 */
-    BODY_MALFORMED,    /* 400 and close: chunks or gzip; *err says what */
-    BODY_BAD_ENCODING, /* 415: a Content-Encoding we do not know */
+    BODY_MALFORMED,    /* 400 and close: its chunks; *err says what */
+    BODY_BAD_GZIP,     /* 400: it is no whole gzip; `out` has it as it was sent */
+    BODY_BAD_ENCODING, /* 415: a Content-Encoding we do not know; likewise */
     BODY_CLIENT_GONE,  /* 400: ended before its announced length */
 };
 

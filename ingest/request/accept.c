@@ -35,13 +35,21 @@ struct accept {
 
 /* ---- what is no event ---- */
 
+/* The word for a body that is answered so. */
+static const char *code_of(int status)
+{
+    return status == 413   ? "too_large"
+           : status == 415 ? "unsupported_encoding"
+                           : "invalid_body";
+}
+
 /* Keeps bytes that are no event as rejected, and answers with `status`; 503 when not even
  * that can be kept now. */
 static void keep_and_fail(struct request *r, struct view bytes, enum reject_reason reason,
                           const char *detail, int status, const char *message)
 {
     if (publish_rejected(r, bytes, reason, detail)) {
-        request_fail(r, status, status == 413 ? "too_large" : "invalid_body", message);
+        request_fail(r, status, code_of(status), message);
     } else {
         request_not_durable(r);
     }
@@ -82,6 +90,17 @@ static void answer_too_large(struct request *r)
     }
 }
 
+/* A body that cannot be decoded is kept as it was sent, once it is known whose it is. */
+static void answer_encoded(struct request *r, int status, const char *message)
+{
+    struct view body = buf_view(&r->worker->body);
+    if (r->source == NULL) {
+        request_fail(r, status, code_of(status), message);
+    } else if (r->route.is_sdk || sender_judge_webhook(r, body, view_of(NULL, 0))) {
+        keep_and_fail(r, body, REJECT_NOT_JSON, message, status, message);
+    }
+}
+
 /* Reads the body into the worker's buffer; false: answered, or nobody is there to answer.
  */
 static bool read_body(struct request *r)
@@ -115,9 +134,11 @@ static bool read_body(struct request *r)
     case BODY_MALFORMED:
         request_fail(r, 400, "malformed", err.text);
         return false;
+    case BODY_BAD_GZIP:
+        answer_encoded(r, 400, err.text);
+        return false;
     case BODY_BAD_ENCODING:
-        request_fail(r, 415, "unsupported_encoding",
-                     "the Content-Encoding is not known: send gzip, or none");
+        answer_encoded(r, 415, "the Content-Encoding is not known: send gzip, or none");
         return false;
     case BODY_CLIENT_GONE:
         request_fail(r, 400, "incomplete", "the body ended before its announced length");

@@ -102,6 +102,22 @@ static const struct row rows[] = {
     { "POST /v1/t", KEY, "{\"a\":1,}", 400, "invalid_body", "rejected:not json" },
     { WEBHOOK, TOKEN "Content-Type: application/x-www-form-urlencoded; charset=x\r\n",
       "a=1", 400, "invalid_body", "rejected:form-encoded body" },
+    /* not to be decoded: kept as sent, then refused */
+    { WEBHOOK, TOKEN "Content-Encoding: br\r\n", TRACK, 415, "unsupported_encoding",
+      "rejected:not json" },
+    { "POST /v1/t", KEY "Content-Encoding: br\r\n", TRACK, 415, "unsupported_encoding",
+      "rejected:not json" },
+    { "POST /v1/t", "Content-Encoding: br\r\n", TRACK, 415, "unsupported_encoding", "" },
+    { WEBHOOK, TOKEN "Content-Encoding: gzip\r\n", TRACK, 400, "invalid_body",
+      "rejected:not json" },
+    { WEBHOOK, "Content-Encoding: gzip\r\n", TRACK, 503, "unauthorized", "" },
+    { WEBHOOK, SIGNED "Content-Encoding: br\r\n", TRACK, 415, "unsupported_encoding",
+      "rejected:not json" },
+    /* torn, but it says whose it is */
+    { "POST /v1/b", "", "{\"batch\":[,{}],\"writeKey\":\"wk\"}", 400, "invalid_body",
+      "rejected:not json" },
+    { "POST /v1/b", "", "{\"batch\":[,{}],\"writeKey\":\"no\"}", 400, "invalid_body",
+      "" },
     /* webhooks: never a status that ends the event */
     { "POST /webhook/nobody", TOKEN, TRACK, 503, "unknown_source", "" },
     { WEBHOOK, "", TRACK, 503, "unauthorized", "" },
@@ -118,7 +134,19 @@ static const struct row rows[] = {
     { "POST /v1/batch", "", "{\"batch\":[],\"writeKey\":\"no\"}", 401, "unauthorized",
       "" },
     { "POST /v1/track", "", "{", 400, "invalid_body", "" },
+    /* paths as they come */
+    { "POST //v1//track/", KEY, TRACK, 200, NULL, "track" },
+    { "POST //webhook//shop//", TOKEN, TRACK, 200, NULL, "track" },
+    { "POST /%761/tr%61ck", KEY, TRACK, 200, NULL, "track" },
+    { "POST http://events.example.org/v1/track", KEY, TRACK, 200, NULL, "track" },
+    { "POST https://other.example:444/v1/batch?writeKey=wk", "",
+      "{\"batch\":[" TRACK "]}", 200, NULL, "track" },
+    { "POST http://events.example.org/nowhere", KEY, TRACK, 404, "not_found", "" },
+    { "DELETE http://events.example.org/v1/track", "", "", 405, "wrong_method", "" },
     /* no route */
+    { "POST *", "", TRACK, 404, "not_found", "" },
+    { "GET /v1/projects/no/settings", "", "", 404, "not_found", "" },
+    { "POST /v1/projects/wk/settings", "", "", 405, "wrong_method", "" },
     { "POST /nowhere", "", TRACK, 404, "not_found", "" },
     { "GET /v1/track", "", "", 405, "wrong_method", "" },
     { "DELETE /webhook/shop", "", "", 405, "wrong_method", "" },
@@ -177,6 +205,52 @@ static void test_what_is_not_durable_is_never_acknowledged(void **state)
     fake_durable_end_all(b->durable, true);
 }
 
+/* The status is that of the table; the picture is always there. */
+static void test_a_pixel_always_gets_its_picture(void **state)
+{
+    static const struct {
+        const char *line;
+        int status;
+        const char *kept;
+    } pixels[] = {
+        { "GET /v1/pixel/track?writeKey=wk&data=e30", 200, "track" },
+        { "GET /pixel/page?data=eyJ3cml0ZUtleSI6IndrIn0=", 200, "page" },
+        { "GET http://h/pixel/page?data=eyJ3cml0ZUtleSI6IndrIn0=", 200, "page" },
+        { "GET /v1/pixel/track?writeKey=wk&data=ew", 400, "rejected:not json" },
+        { "GET /v1/pixel/track?writeKey=wk", 400, "" },
+        { "GET /v1/pixel/track?writeKey=no&data=e30", 401, "" },
+        { "GET /v1/pixel/track?data=e30", 401, "" },
+    };
+    struct ingest_bed *b = *state;
+    struct buf found = { 0 };
+    for (size_t i = 0; i < sizeof pixels / sizeof pixels[0]; i++) {
+        fake_durable_reset(b->durable, FAKE_KEEPS);
+        int status = ingest_bed_exchange(b, pixels[i].line, "", view_cstr(""));
+        if (status != pixels[i].status || strcmp(kept(b, &found), pixels[i].kept) != 0 ||
+            !view_starts_with(buf_view(&b->answer.body), view_cstr("GIF89a"))) {
+            fail_msg("%s: %d, kept '%s'", pixels[i].line, status, buf_cstr(&found));
+        }
+    }
+    fake_durable_reset(b->durable, FAKE_IS_AWAY);
+    assert_int_equal(ingest_bed_exchange(b, pixels[0].line, "", view_cstr("")), 503);
+    buf_release(&found);
+}
+
+static void test_settings_without_a_public_url_are_not_found(void **state)
+{
+    struct ingest_bed *b = *state;
+    assert_int_equal(
+        ingest_bed_exchange(b, "GET /v1/projects/wk/settings", "", view_cstr("")), 404);
+    assert_true(answer_says(b, "INGEST_PUBLIC_URL"));
+}
+
+static void test_options_of_the_whole_server_are_answered(void **state)
+{
+    struct ingest_bed *b = *state;
+    assert_int_equal(ingest_bed_exchange(b, "OPTIONS *", "", view_cstr("")), 204);
+    assert_true(has_header(b, "Access-Control-Allow-Methods"));
+}
+
 /* What is refused must not use up the one try of an open circuit. */
 static void test_only_what_is_stored_is_handed_over(void **state)
 {
@@ -187,8 +261,11 @@ static void test_only_what_is_stored_is_handed_over(void **state)
         { WEBHOOK, "", TRACK, 0 },
         { WEBHOOK, "X-Signature: 00\r\n", TRACK, 0 },
         { WEBHOOK, TOKEN, "[]", 0 },
-        { WEBHOOK, TOKEN "Content-Encoding: br\r\n", TRACK, 0 },
-        { WEBHOOK, TOKEN "Content-Encoding: gzip\r\n", TRACK, 0 },
+        { "POST /v1/track", "Content-Encoding: br\r\n", TRACK, 0 },
+        { "POST /v1/track", "Content-Encoding: gzip\r\n", TRACK, 0 },
+        { WEBHOOK, "Content-Encoding: gzip\r\n", TRACK, 0 },
+        { "GET /v1/pixel/track?data=e30&writeKey=no", "", "", 0 },
+        { "GET /v1/projects/wk/settings", "", "", 0 },
         { "POST /v1/track", "", "{", 0 },
         { "POST /v1/track", "", TRACK, 0 },
         { "POST /v1/m", "", TRACK, 0 },
@@ -500,6 +577,9 @@ int main(void)
         WITH_BENCH(test_each_request_gets_its_status_and_leaves_its_records),
         WITH_BENCH(test_what_is_not_durable_is_never_acknowledged),
         WITH_BENCH(test_only_what_is_stored_is_handed_over),
+        WITH_BENCH(test_a_pixel_always_gets_its_picture),
+        WITH_BENCH(test_settings_without_a_public_url_are_not_found),
+        WITH_BENCH(test_options_of_the_whole_server_are_answered),
         WITH_BENCH(test_an_empty_batch_tells_nothing_of_kafka),
         WITH_BENCH(test_a_record_carries_what_is_known_of_its_arrival),
         WITH_BENCH(test_members_of_a_batch_that_are_no_objects_are_left_out),

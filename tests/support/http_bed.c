@@ -40,9 +40,9 @@ static void read_whole(struct http_bed *f, struct http_exchange *e,
                        const struct http_request *request, int64_t patience_ms)
 {
     static const int statuses[] = {
-        [BODY_READ] = 200,       [BODY_TOO_LARGE] = 413, [BODY_TOO_SLOW] = 503,
-        [BODY_NO_ROOM] = 503,    [BODY_MALFORMED] = 400, [BODY_BAD_ENCODING] = 415,
-        [BODY_CLIENT_GONE] = 400
+        [BODY_READ] = 200,         [BODY_TOO_LARGE] = 413,  [BODY_TOO_SLOW] = 503,
+        [BODY_NO_ROOM] = 503,      [BODY_MALFORMED] = 400,  [BODY_BAD_GZIP] = 400,
+        [BODY_BAD_ENCODING] = 415, [BODY_CLIENT_GONE] = 400
     };
     int64_t deadline = clock_mono_ms() + patience_ms;
     struct body_limits limits = { HTTP_BED_MAX_BODY, deadline, deadline, &f->budget,
