@@ -43,6 +43,12 @@ static bool is_ready(void *context, const char **out_reason)
     return !atomic_load(&in->is_stopping);
 }
 
+static void show_refusal(void *context, const char *source, int64_t seconds)
+{
+    struct ingest *in = context;
+    ingest_metrics_discards_in(in->metrics, source, seconds);
+}
+
 static void refresh_metrics(void *context)
 {
     struct ingest *in = context;
@@ -56,6 +62,7 @@ static void refresh_metrics(void *context)
         spool_figures(in->spool, &state.spool);
     }
     ingest_metrics_state(in->metrics, &state);
+    accept_tell_refusals(in->accept, show_refusal, in);
 }
 
 /* ---- building ---- */

@@ -6,6 +6,7 @@
 #include "ingest/request/proxies.h"
 #include "ingest/request/publish.h"
 #include "ingest/request/rate_limit.h"
+#include "ingest/request/refusals.h"
 #include "ingest/request/request.h"
 #include "ingest/request/sender.h"
 #include "ingest/request/settings.h"
@@ -30,6 +31,7 @@ struct accept {
     struct accept_setup setup;
     struct proxies proxies;
     struct rate_limit *limits;
+    struct refusals *refusals;
     _Atomic uint32_t seq;
 };
 
@@ -432,6 +434,7 @@ void accept_handle(void *context, struct http_exchange *exchange,
     struct accept *a = context;
     struct request r = { .setup = &a->setup,
                          .limits = a->limits,
+                         .refusals = a->refusals,
                          .seq = &a->seq,
                          .exchange = exchange,
                          .http = http,
@@ -458,6 +461,7 @@ struct accept *accept_new(const struct accept_setup *setup)
     struct error err;
     a->setup = *setup;
     a->limits = rate_limit_new();
+    a->refusals = refusals_new();
     bool is_parsed = proxies_parse(setup->trusted_proxies, &a->proxies, &err);
     REQUIRE(is_parsed); /* checked with the options */
     /* A random start: copies received in the same millisecond by two processes get
@@ -471,6 +475,7 @@ void accept_free(struct accept *a)
 {
     if (a != NULL) {
         rate_limit_free(a->limits);
+        refusals_free(a->refusals);
         free(a);
     }
 }
@@ -484,4 +489,12 @@ void *accept_new_worker(void *context)
 void accept_free_worker(void *worker)
 {
     worker_free(worker);
+}
+
+void accept_tell_refusals(struct accept *a,
+                          void (*tell)(void *context, const char *source,
+                                       int64_t seconds),
+                          void *context)
+{
+    refusals_tell(a->refusals, clock_mono_ms(), tell, context);
 }

@@ -25,4 +25,11 @@ void accept_handle(void *context, struct http_exchange *exchange,
 void *accept_new_worker(void *context);
 void accept_free_worker(void *worker);
 
+/* Tells each source of which a webhook was refused for its credential how many seconds
+ * are left until Segment throws its events away (refusals.h). Any thread. */
+void accept_tell_refusals(struct accept *a,
+                          void (*tell)(void *context, const char *source,
+                                       int64_t seconds),
+                          void *context);
+
 #endif

@@ -14,6 +14,7 @@ enum metric_id {
     REQUEST_SECONDS,
     EVENTS,
     AUTH_FAILURES,
+    DISCARDS_IN,
     INFLIGHT_REQUESTS,
     INFLIGHT_BYTES,
     KAFKA_DELIVERY_SECONDS,
@@ -55,6 +56,12 @@ static const struct metric_desc table[METRIC_COUNT] = {
                         { "source", "reason" },
                         "Requests refused for their credential.",
                         NULL },
+    [DISCARDS_IN] = { "ingest_seconds_until_segment_discards",
+                      METRIC_GAUGE,
+                      { "source" },
+                      "What Segment's four hours have left since a webhook of the source "
+                      "was first refused for its credential; 14400 when all is well.",
+                      NULL },
     [INFLIGHT_REQUESTS] = { "ingest_inflight_requests",
                             METRIC_GAUGE,
                             { NULL },
@@ -248,6 +255,13 @@ void ingest_metrics_auth_failure(struct ingest_metrics *m, const char *source,
                                  const char *reason)
 {
     metric_add(metrics_series(m->registry, AUTH_FAILURES, source, reason, NULL), 1);
+}
+
+void ingest_metrics_discards_in(struct ingest_metrics *m, const char *source,
+                                int64_t seconds)
+{
+    metric_set(metrics_series(m->registry, DISCARDS_IN, source, NULL, NULL),
+               (double)seconds);
 }
 
 void ingest_metrics_delivered(struct ingest_metrics *m, int64_t took_ms)

@@ -44,6 +44,10 @@ void ingest_metrics_events(struct ingest_metrics *m, struct source_series *sourc
 void ingest_metrics_auth_failure(struct ingest_metrics *m, const char *source,
                                  const char *reason);
 
+/* Seconds until Segment throws away what is refused for its credential. */
+void ingest_metrics_discards_in(struct ingest_metrics *m, const char *source,
+                                int64_t seconds);
+
 /* Kafka: how long it took to acknowledge all records of a request; errors by
  * librdkafka's name. */
 void ingest_metrics_delivered(struct ingest_metrics *m, int64_t took_ms);

@@ -1,6 +1,7 @@
 #include "ingest/request/request.h"
 
 #include "ingest/request/rate_limit.h"
+#include "ingest/request/refusals.h"
 
 #include "common/base/clock.h"
 #include "common/service/log.h"
@@ -56,6 +57,18 @@ void request_not_durable(struct request *r)
     request_answer(r, &setup);
 }
 
+/* A clock runs for it. Not for who names no source of ours and shows nothing either: the
+ * internet is full of those. */
+static void note_refusal(const struct request *r)
+{
+    bool shows_something = r->credentials.token_count > 0 ||
+                           r->credentials.signature.len > 0 ||
+                           r->credentials.backstitch_signature.len > 0;
+    if (r->source != NULL || shows_something) {
+        refusals_refused(r->refusals, source_label(r), clock_mono_ms());
+    }
+}
+
 void request_refuse_credential(struct request *r, const char *code, const char *reason,
                                const char *message)
 {
@@ -69,6 +82,7 @@ void request_refuse_credential(struct request *r, const char *code, const char *
     if (r->route.is_sdk) {
         request_fail(r, 401, code, message);
     } else {
+        note_refusal(r);
         request_busy(r, code, message);
     }
 }

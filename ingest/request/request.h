@@ -15,6 +15,7 @@
 struct request {
     const struct accept_setup *setup;
     struct rate_limit *limits;
+    struct refusals *refusals;
     _Atomic uint32_t *seq; /* the process's counter of records */
     struct http_exchange *exchange;
     const struct http_request *http;

@@ -1,5 +1,9 @@
 #include "ingest/request/sender.h"
 
+#include "ingest/request/refusals.h"
+
+#include "common/base/clock.h"
+
 bool sender_find_webhook(struct request *r)
 {
     r->source = registry_by_slug(r->worker->snapshot, r->route.slug);
@@ -39,6 +43,7 @@ static bool passes(struct request *r, enum credentials_verdict verdict)
 {
     switch (verdict) {
     case CREDENTIALS_OK:
+        refusals_accepted(r->refusals, r->source->slug, clock_mono_ms());
         return true;
     case CREDENTIALS_MISSING:
         request_refuse_credential(r, "unauthorized", "missing",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 import socket
 from urllib.parse import quote, urlsplit
 
@@ -15,6 +16,7 @@ from kafka_log import KafkaLog
 from loading import wait_loaded
 from senders import JSON, Client, basic, bearer
 from stack import TYPES, Source, Stack
+from waiting import wait_until
 
 SUCCESS = b'{"success":true}'
 ORIGIN = {"Origin": "https://shop.example"}
@@ -193,3 +195,24 @@ def test_a_torn_batch_of_nobody_is_400_and_kept_nowhere(stack: Stack, client: Cl
     for body in (b'{"batch":[,{}]}', b'{"batch":[,{}],"writeKey":"nobody"}'):
         assert client.post("/v1/b", body, JSON).status == 400
     assert log.ends() == before
+
+
+# --- credentials that fail ------------------------------------------------------------------------------------------------------------------
+
+
+def seconds_left(stack: Stack, source: Source) -> float | None:
+    client = Client(stack.env["INGEST_ADMIN_URL"])
+    text = client.request("GET", "/metrics").body.decode()
+    client.close()
+    found = re.search(rf'^ingest_seconds_until_segment_discards{{source="{source.slug}"}} (\S+)$', text, re.MULTILINE)
+    return float(found[1]) if found else None
+
+
+def test_a_webhook_with_a_wrong_secret_starts_the_clock_of_its_source_alone(stack: Stack, source: Source, client: Client) -> None:
+    path = f"/webhook/{source.slug}"
+    assert client.post(path, event("right"), bearer(source.token)).status == 200
+    assert seconds_left(stack, source) is None
+    answer = client.post(path, event("wrong"), {**JSON, "X-Signature": "0" * 40})
+    assert (answer.status, answer.json["code"]) == (503, "unauthorized") and "source show" in answer.json["message"]
+    wait_until(lambda: (left := seconds_left(stack, source)) is not None and left < 14_400, "the clock runs", 10)
+    assert client.post("/v1/track", event("sdk"), basic("nobody")).status == 401  # no Segment tries that again

@@ -154,11 +154,17 @@ def test_bad_gzip_is_refused(body: bytes, statuses: set[int], source: Source, cl
     assert answer.status in statuses and answer.json["success"] is False
     wait_loaded(log, database)
     assert track_ids(database, source) == []
+    assert len(database.rejected(source.schema)) == 1  # kept, as it was sent
 
 
-def test_an_unknown_encoding_is_415(source: Source, client: Client) -> None:
-    answer = client.post("/v1/track", EVENT, {**basic(source.write_key), "Content-Encoding": "br"})
+def test_a_body_of_an_unknown_encoding_is_415_and_kept_as_it_was_sent(source: Source, client: Client, log: KafkaLog,
+                                                                      database: Database) -> None:
+    body = b"\x1b\x03\x00\xf8\xffno JSON"
+    answer = client.post("/v1/track", body, {**basic(source.write_key), "Content-Encoding": "br"})
     assert (answer.status, answer.json["success"]) == (415, False)
+    wait_loaded(log, database)
+    [kept] = database.rejected(source.schema)
+    assert kept.reason == "not json" and "Content-Encoding" in kept.detail and "no JSON" in kept.record
 
 
 @pytest.mark.parametrize("is_gzip", [False, True])
