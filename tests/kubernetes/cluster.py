@@ -43,6 +43,13 @@ class Cluster:
     def start_node(self, number: int) -> None:
         self.script("node.sh", "start", str(number))
 
+    def kill_container(self, pod: Object) -> None:
+        """SIGKILL to the pod's program, as the kernel does it; the kubelet starts another."""
+        container = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
+        done = subprocess.run(["ctr", "-a", f"/run/kt-{node_of(pod)}.sock", "-n", "k8s.io", "task", "kill", "--signal", "SIGKILL", container],
+                              capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
     # --- kubectl ------------------------------------------------------------------------------------------------------
 
     def kubectl(self, *arguments: str, stdin: str = "", seconds: float = 120, check: bool = True) -> str:
@@ -95,8 +102,10 @@ class Namespace:
     def scale(self, target: str, replicas: int) -> None:
         self.kubectl("scale", target, f"--replicas={replicas}")
 
-    def restarts(self, component: str) -> int:
-        return sum(status["restartCount"] for pod in self.pods(component) for status in pod["status"].get("containerStatuses", []))
+    def restarts(self) -> int:
+        """Of both tiers, of the pods that are there."""
+        return sum(status["restartCount"] for tier in ("ingest", "loader") for pod in self.pods(tier)
+                   for status in pod["status"].get("containerStatuses", []))
 
     def logs(self, component: str) -> str:
         return self.kubectl("logs", "-l", f"app.kubernetes.io/component={component}", "--tail=-1", "--prefix", check=False)

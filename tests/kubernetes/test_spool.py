@@ -70,7 +70,7 @@ def test_acknowledges_while_kafka_is_away(spooling: Deployment, source: Source, 
             spooling.kafka.start()
         wait_events(load)
     check_all(load, log, database)
-    assert spooling.namespace.restarts("ingest") == 0
+    assert spooling.namespace.restarts() == 0
 
 
 def test_node_lost_with_a_spool_and_back(spooling: Deployment, source: Source, log: KafkaLog, database: Database) -> None:
