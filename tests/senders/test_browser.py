@@ -3,41 +3,28 @@ empty."""
 
 from __future__ import annotations
 
-import json
 import shutil
 
 import pytest
 
 from arrivals import check_all_arrived, check_no_trouble, check_nothing_twice
-from calls import calls_of
+from calls import as_json, calls_of
 from database import Database
-from drivers import finish, node, start
+from drivers import node, run_until
 from gate import Gate
 from kafka_log import KafkaLog
 from stack import TYPES, Source
-from waiting import wait_until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "chromium"
+TODAY = "@segment/analytics-next"
+BEFORE = "analytics-next-before"  # 1.83: no Authorization header, hence no preflight; other retries
 
 
-def browse(mode: str, gate: Gate, source: Source, calls: list[dict[str, object]]) -> dict[str, object]:
+def browse(mode: str, gate: Gate, source: Source, calls: list[dict[str, object]], package: str = TODAY) -> dict[str, object]:
     """Opens the page, makes the calls, and closes the browser when all of them were acknowledged."""
-    process = start([*node("browser.mjs"), gate.url, source.write_key, mode, CHROMIUM])
-    assert process.stdin is not None
-    process.stdin.write(json.dumps(calls).encode() + b"\n")
-    process.stdin.flush()
-
-    def have_arrived() -> bool:
-        assert process.poll() is None, process.communicate()
-        return len(gate.acknowledged) == len(calls)
-
-    try:
-        wait_until(have_arrived, f"{len(calls)} events acknowledged", 90)
-    except AssertionError:
-        process.kill()
-        out, err = process.communicate()
-        raise AssertionError(f"{len(gate.acknowledged)} of {len(calls)}; {gate.statuses}; {out!r} {err!r}") from None
-    return finish(process, b"end\n")
+    command = [*node("browser.mjs"), gate.url, source.write_key, mode, CHROMIUM, package]
+    report: dict[str, object] = run_until(command, as_json(calls), lambda: len(gate.acknowledged) == len(calls), "all calls acknowledged")
+    return report
 
 
 @pytest.mark.parametrize("mode", ["default", "batching", "unload"])
@@ -60,5 +47,19 @@ def test_its_own_retry_delivers_everything_after_a_503(
     browse(mode, gate, source, calls)
     assert gate.statuses[503] == 2, gate.statuses
     assert [request for request in gate.passed if "x-retry-count" in request.headers], "the retry came without its header"
+    check_nothing_twice(gate)
+    check_all_arrived(gate, source, log, database, calls)
+
+
+@pytest.mark.parametrize("refused", [0, 2])
+def test_pages_with_an_older_version_lose_nothing_either(  # noqa: PLR0913
+        refused: int, gate: Gate, source: Source, log: KafkaLog, database: Database) -> None:
+    calls = calls_of(*TYPES)
+    gate.refuse_next(refused)
+    report = browse("default", gate, source, calls, BEFORE)
+    assert gate.statuses[503] == refused, gate.statuses
+    if refused == 0:
+        check_no_trouble(gate, report)
+    assert not [request for request in gate.passed if request.method == "OPTIONS"]
     check_nothing_twice(gate)
     check_all_arrived(gate, source, log, database, calls)

@@ -11,7 +11,7 @@ import pytest
 from arrivals import check_all_arrived, check_no_trouble, check_nothing_twice
 from calls import as_json, calls_of
 from database import Database
-from drivers import java, run
+from drivers import java, run_until
 from gate import Gate
 from kafka_log import KafkaLog
 from stack import Source
@@ -31,7 +31,8 @@ def test_an_app_starts_from_our_settings_and_its_events_arrive(  # noqa: PLR0913
         refused: int, tls_gate: Gate, certificate: Path, source: Source, log: KafkaLog, database: Database) -> None:
     calls = calls_of(*KINDS)
     tls_gate.refuse_next(refused)
-    report = run([*java("AnalyticsKotlin", certificate.with_name("trust.p12")), tls_gate.host, source.write_key], as_json(calls))
+    command = [*java("AnalyticsKotlin", certificate.with_name("trust.p12")), tls_gate.host, source.write_key]
+    report = run_until(command, as_json(calls), lambda: len(tls_gate.acknowledged) == len(calls), "all calls acknowledged")
     assert tls_gate.statuses[503] == refused, tls_gate.statuses
     if refused == 0:
         check_no_trouble(tls_gate, report)

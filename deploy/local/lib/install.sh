@@ -42,6 +42,7 @@ readonly NEEDS_PGBOUNCER='
 pgbouncer file /usr/sbin/pgbouncer'
 
 have_cmd() { command -v "$1" >/dev/null; }
+have_sbin() { [ -x "/usr/sbin/$1" ]; }
 have_file() { [ -e "$1" ]; }
 have_pc() { pkg-config --exists "$1" 2>/dev/null; }
 have_header() { compgen -G "/usr/include/$1" >/dev/null || compgen -G "/usr/include/*/$1" >/dev/null || [ -e "/usr/local/include/$1" ]; }

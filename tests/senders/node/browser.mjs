@@ -1,6 +1,6 @@
 // @segment/analytics-next in a real Chromium, on a page of another origin than ingest's.
 //
-// node browser.mjs URL KEY default|batching|unload CHROMIUM; the first line of standard input has the calls; when the second comes the
+// node browser.mjs URL KEY default|batching|unload CHROMIUM PACKAGE; the first line of standard input has the calls; when the second comes the
 // browser is closed and the report printed. Settings come from ingest (cdnURL), as `source show` tells users.
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -8,11 +8,11 @@ import { createInterface } from 'node:readline'
 import { chromium } from 'playwright-core'
 import { key, options, report, url } from './lib.mjs'
 
-const [mode, executablePath] = options
+const [mode, executablePath, name] = options
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
 const calls = JSON.parse((await lines.next()).value)
 
-const umd = new URL('./node_modules/@segment/analytics-next/dist/umd/', import.meta.url)
+const umd = new URL(`./node_modules/${name}/dist/umd/`, import.meta.url)
 const page = '<!doctype html><title>shop</title><script src="/index.js"></script>'
 const server = createServer((request, response) => {
   const path = new URL(request.url, 'http://page').pathname
@@ -60,5 +60,5 @@ if (mode === 'unload') { // leaving the page sends what waits
 await lines.next()
 await browser.close()
 server.close()
-report('@segment/analytics-next', errors)
+report(name, errors)
 process.exit(0)
