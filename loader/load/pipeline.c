@@ -35,6 +35,7 @@ struct pipeline {
     /* A batch that is too slow is loaded in parts: where they end, the next one last. */
     size_t part_ends[PARTS_MAX];
     size_t part_count;
+    bool is_staged; /* see sink_load.h; until the batch has ended */
 };
 
 /* The table at which a load stopped. */
@@ -140,6 +141,7 @@ void pipeline_begin(struct pipeline *p, const struct task *task)
     if (task->kind == TASK_LOAD) {
         p->part_ends[0] = task->batch->record_count;
         p->part_count = 1;
+        p->is_staged = false;
         p->result.slice_from = task->batch->slice.from;
         table_keeper_begin(&p->keeper, p->sink->mono_ms(p->sink->context));
     }
@@ -260,6 +262,7 @@ static enum pipeline_step after_trial(struct pipeline *p, const struct failed *a
         return hold(p, at, why, false);
     }
     if (trial->refusal_count == 0) {
+        p->is_staged = true;
         bool is_over = ++tries_at(p, at)->trials >= TRIAL_ROUNDS;
         return is_over ? hold(p, at, why, false) : back_off(p, wait_ms);
     }
@@ -397,6 +400,7 @@ static enum pipeline_step load_part(struct pipeline *p, uint64_t *wait_ms)
     struct error err;
     size_t failed_table = SINK_NO_TABLE;
     batch_load_make(b, b->loaded_count, part_end(p), &p->keeper.held, &load);
+    load.load.is_staged = p->is_staged;
     struct load_counts *counts = mem_calloc(b->table_count, sizeof *counts);
     int64_t began_ms = p->sink->mono_ms(p->sink->context);
     enum pipeline_step step;
@@ -425,11 +429,7 @@ static bool is_in_vain(const struct pipeline *p)
 static struct failed not_ensured(const struct batch *b, size_t table)
 {
     const struct table *base = table_plan_base(b->tables[table].plan);
-    struct failed at = { .is_known = true,
-                         .table = table,
-                         .schema = table_schema(base),
-                         .name = table_name(base) };
-    return at;
+    return (struct failed){ true, false, table, table_schema(base), table_name(base) };
 }
 
 static enum pipeline_step step_load(struct pipeline *p, uint64_t *wait_ms)

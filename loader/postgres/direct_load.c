@@ -392,6 +392,17 @@ static enum direct_outcome take_back(struct direct *d)
     return is_ended && !is_final ? DIRECT_ROLLED_BACK : DIRECT_FAILED;
 }
 
+/* The table whose COPY was under way when something failed. */
+static size_t refused_copy(const struct direct *d)
+{
+    for (size_t i = d->copied; d->is_decided && i < d->query.table_count; i++) {
+        if (d->direct.tables[i].is_direct) {
+            return d->query.tables[i].index;
+        }
+    }
+    return SINK_NO_TABLE;
+}
+
 /* ---- a load ---- */
 
 static bool find_table(struct direct *d, size_t i, struct load_table *t)
@@ -430,7 +441,8 @@ static enum direct_outcome run(struct direct *d, struct load_table *tables,
 enum direct_outcome direct_load_run(const struct load_setup *setup,
                                     const struct sink_load *load,
                                     const struct direct_pause *pause,
-                                    struct load_counts *counts, struct error *err)
+                                    struct load_counts *counts, size_t *failed_table,
+                                    struct error *err)
 {
     struct load_table *tables = mem_calloc(load->table_count, sizeof *tables);
     struct direct d = { .setup = setup, .pause = pause, .err = err };
@@ -442,6 +454,7 @@ enum direct_outcome direct_load_run(const struct load_setup *setup,
     d.direct.load = &d.query;
     d.direct.tables = mem_calloc(load->table_count, sizeof *d.direct.tables);
     enum direct_outcome outcome = run(&d, tables, counts);
+    *failed_table = outcome == DIRECT_ROLLED_BACK ? refused_copy(&d) : SINK_NO_TABLE;
     for (size_t i = 0; i < d.query.table_count; i++) {
         copies_release(&d.direct.tables[i].copies);
         free(tables[i].columns);

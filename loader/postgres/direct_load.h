@@ -32,11 +32,13 @@ struct direct_pause {
     void *context;
 };
 
-/* Loads it as load_run does; nothing is loaded unless it returns DIRECT_DONE. `pause`:
- * NULL but in tests. */
+/* Loads it as load_run does; nothing is loaded unless it returns DIRECT_DONE.
+ * *failed_table says which table's COPY was refused, SINK_NO_TABLE: it was something
+ * else. `pause`: NULL but in tests. */
 enum direct_outcome direct_load_run(const struct load_setup *setup,
                                     const struct sink_load *load,
                                     const struct direct_pause *pause,
-                                    struct load_counts *counts, struct error *err);
+                                    struct load_counts *counts, size_t *failed_table,
+                                    struct error *err);
 
 #endif

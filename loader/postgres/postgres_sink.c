@@ -174,16 +174,35 @@ static bool make_rejected_tables(struct postgres_sink *s, const struct sink_load
     return true;
 }
 
-/* Straight into the tables first; whatever hinders that, the staged way decides. */
+/* A row that COPY refuses will be looked for in the staged way anyway (trial.h): a staged
+ * load in between would only be refused once more. Not so an id that another loader has
+ * inserted at this moment. */
+static bool is_for_trial(size_t failed_table, const struct error *err)
+{
+    return failed_table != SINK_NO_TABLE && sink_failure_of(err) == SINK_POISON &&
+           strcmp(err->code, "23505") != 0;
+}
+
+/* Straight into the tables first; whatever hinders that, the staged way decides. A table
+ * that changed too: it says which. */
 static bool load_rows(const struct load_setup *setup, const struct sink_load *load,
                       struct load_counts *counts, size_t *failed_table, struct error *err)
 {
-    switch (direct_load_run(setup, load, NULL, counts, err)) {
+    if (load->is_staged) {
+        return load_run(setup, load, counts, failed_table, err);
+    }
+    switch (direct_load_run(setup, load, NULL, counts, failed_table, err)) {
     case DIRECT_DONE:
         return true;
     case DIRECT_FAILED:
-        return false;
+        if (sink_failure_of(err) != SINK_STALE) {
+            return false;
+        }
+        break;
     case DIRECT_ROLLED_BACK:
+        if (is_for_trial(*failed_table, err)) {
+            return false;
+        }
         break;
     }
     log_failure(LOG_DEBUG, "load_staged", err);

@@ -106,7 +106,9 @@ struct sink_load {
     /* NULL, or what of a held range is loaded: its start moves from slice->from to
      * slice->to, and the range is gone when nothing is left. Then no interval moves. */
     const struct sink_range *slice;
-    int64_t lost; /* of the slice: so many offsets are no longer in the log: noted */
+    int64_t lost;   /* of the slice: so many offsets are no longer in the log: noted */
+    bool is_staged; /* only the staged way: COPY straight into a table has refused what no
+                       trial found */
 };
 
 /* In place of the number of a table: the failure is no single table's. */

@@ -186,10 +186,11 @@ static void begin_load(struct bed_loader *l, struct batch_load *out)
 enum direct_outcome bed_load_direct(struct bed_loader *l)
 {
     struct batch_load content;
+    size_t failed_table;
     struct load_setup setup = setup_of(l);
     begin_load(l, &content);
-    enum direct_outcome outcome =
-        direct_load_run(&setup, &content.load, l->pause, l->counts, &l->err);
+    enum direct_outcome outcome = direct_load_run(&setup, &content.load, l->pause,
+                                                  l->counts, &failed_table, &l->err);
     batch_load_release(&content);
     if (outcome == DIRECT_DONE) {
         begin_next(l);
