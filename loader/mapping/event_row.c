@@ -6,18 +6,32 @@
 
 #define US_PER_MS 1000
 
+/* Where in the document a time was: the client's timestamp may be on its way into
+ * original_timestamp. PATH_ROOT: it is the batch's, or ours. */
+static uint32_t path_of(const struct flatten_event *event, const struct value *v)
+{
+    for (unsigned i = 0; i < TIME_COLUMNS; i++) {
+        if (v == &event->times[i]) {
+            return event->time_paths[i];
+        }
+    }
+    return PATH_ROOT;
+}
+
 /* A time that can be read goes in as a time, any other value takes the way of all values.
  * Returns the time; where there is none, `otherwise`. */
-static int64_t put_time(struct row_builder *b, enum fixed_column column,
-                        const struct time_choice *choice, int64_t otherwise)
+static int64_t put_time(struct row_builder *b, const struct flatten_event *event,
+                        enum fixed_column column, const struct time_choice *choice,
+                        int64_t otherwise)
 {
     int64_t us = choice->us;
+    uint32_t path = path_of(event, choice->value);
     if (choice->kind == TIME_IS_OURS || event_time_read(choice->value, b->arena, &us)) {
-        row_builder_put_time(b, column, us, choice->value);
+        row_builder_put_time(b, column, us, path, choice->value);
         return us;
     }
     if (choice->kind == TIME_IS_VALUE) {
-        row_builder_put_fixed(b, column, choice->value);
+        row_builder_put_fixed(b, column, path, choice->value);
     }
     return otherwise;
 }
@@ -48,7 +62,7 @@ static int64_t put_times(struct row_builder *b, const struct event_source *s,
     event_time_choose(&in, b->arena, choices);
     int64_t since = in.received_at_us;
     for (unsigned i = 0; i < TIME_COLUMNS; i++) {
-        int64_t us = put_time(b, columns[i], &choices[i], since);
+        int64_t us = put_time(b, event, columns[i], &choices[i], since);
         bool counts = i == TIME_RECEIVED_AT || i == TIME_TIMESTAMP;
         since = counts && us < since ? us : since;
     }
@@ -102,7 +116,7 @@ static void put_system_columns(struct row_builder *b, const struct event_source 
                                int64_t sequence)
 {
     row_builder_put_time(b, FIXED_SDC_RECEIVED_AT, s->record->received_at_ms * US_PER_MS,
-                         NULL);
+                         PATH_ROOT, NULL);
     row_builder_put_integer(b, FIXED_SDC_SEQUENCE, sequence);
     row_builder_put_integer(b, FIXED_SDC_TABLE_VERSION, MAPPING_VERSION);
 }
@@ -112,7 +126,7 @@ void event_row_put(struct row_builder *b, const struct event_source *s, struct r
     struct flatten_event event = { .id_field = s->id_field };
     struct value id = value_of_plain(s->message_id);
     id.flags = s->id_field == NULL ? 0 : s->id_field->flags; /* counted when sanitized */
-    row_builder_put_fixed(b, FIXED_MESSAGE_ID, &id);
+    row_builder_put_fixed(b, FIXED_MESSAGE_ID, PATH_ROOT, &id);
     flatten_event(b, s->event, &event);
     out->since_us = put_times(b, s, &event);
     out->received_at_us = s->record->received_at_ms * US_PER_MS;

@@ -209,11 +209,16 @@ static bool fill_fixed(struct row_builder *b, enum fixed_column column,
     return t.index >= 0 && fill_column_or_twin(b, &t, v);
 }
 
-void row_builder_put_fixed(struct row_builder *b, enum fixed_column column,
+void row_builder_put_fixed(struct row_builder *b, enum fixed_column column, uint32_t path,
                            const struct value *v)
 {
-    if (!fill_fixed(b, column, v)) {
-        const struct fixed_column_info *info = fixed_column_info(column);
+    const struct fixed_column_info *info = fixed_column_info(column);
+    if (fill_fixed(b, column, v)) {
+        return;
+    }
+    if (path != PATH_ROOT) {
+        row_builder_put_extra(b, path, v);
+    } else {
         add_extra(b, info->path.len > 0 ? info->path : info->name, true, v);
     }
 }
@@ -230,19 +235,19 @@ static const struct column *usable_column(const struct row_builder *b,
 
 /* Types that are no times get text, as a sender would have written it. */
 void row_builder_put_time(struct row_builder *b, enum fixed_column column, int64_t us,
-                          const struct value *as_sent)
+                          uint32_t path, const struct value *as_sent)
 {
     int index;
     const struct column *c = usable_column(b, column, &index);
     if (c != NULL && (c->type == COLUMN_TIMESTAMPTZ || c->type == COLUMN_TIMESTAMP)) {
         fill(b, index, &(struct cell){ .kind = CELL_TIME, .us = us });
     } else if (as_sent != NULL) {
-        row_builder_put_fixed(b, column, as_sent);
+        row_builder_put_fixed(b, column, path, as_sent);
     } else {
         char text[TIMESTAMP_TEXT_BYTES];
         size_t len = timestamp_write(us, TIMESTAMP_RFC3339, text);
         struct value ours = value_of_plain(arena_copy(b->arena, view_of(text, len)));
-        row_builder_put_fixed(b, column, &ours);
+        row_builder_put_fixed(b, column, PATH_ROOT, &ours);
     }
 }
 
@@ -258,7 +263,7 @@ void row_builder_put_integer(struct row_builder *b, enum fixed_column column,
     buf_clear(&b->scratch);
     buf_add_i64(&b->scratch, integer);
     struct value v = value_of_number(arena_copy(b->arena, buf_view(&b->scratch)));
-    row_builder_put_fixed(b, column, &v);
+    row_builder_put_fixed(b, column, PATH_ROOT, &v);
 }
 
 /* True when an earlier value of _sdc_extra has this path. */

@@ -65,15 +65,15 @@ void row_builder_put_if_empty(struct row_builder *b, uint32_t path,
                               const struct value *v);
 
 /* A value for a fixed column of this table, whatever the document says; into _sdc_extra
- * when the table has no such column (an existing table without message_id). */
-void row_builder_put_fixed(struct row_builder *b, enum fixed_column column,
+ * when the table has no such column (an existing table without message_id), or a twin
+ * that is not text: under its path in the document, or for PATH_ROOT the column's own. */
+void row_builder_put_fixed(struct row_builder *b, enum fixed_column column, uint32_t path,
                            const struct value *v);
 
-/* A time for a fixed column. Where the table has made
- * the column something else than a time, it gets `as_sent`, or for NULL the time as RFC
- * 3339 text. */
+/* A time for a fixed column. Where the table has made the column something else than a
+ * time, it gets `as_sent` (of that path), or for NULL the time as RFC 3339 text. */
 void row_builder_put_time(struct row_builder *b, enum fixed_column column, int64_t us,
-                          const struct value *as_sent);
+                          uint32_t path, const struct value *as_sent);
 
 /* An integer of ours for a fixed column; in whatever form the column wants. */
 void row_builder_put_integer(struct row_builder *b, enum fixed_column column,

@@ -22,6 +22,7 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 
 MAPPING_VERSION = 1
+MAX_SEQUENCE_MS = (2**63 - 1) // 1_000_000 - 1  # _sdc_sequence is a bigint
 
 # --- Results and inputs ---------------------------------------------------------------------------------------------------------------
 
@@ -528,6 +529,12 @@ _EVERY_TABLE = {
     "_sdc_table_version": "bigint",
     "_sdc_extra": "jsonb",
 }
+# The paths that the fixed columns are made for: what a twin of theirs has as its comment, whatever spelling an event used.
+FIXED_PATHS = {
+    "message_id": "messageId", "type": "type", "user_id": "userId", "anonymous_id": "anonymousId", "channel": "channel", "version": "version",
+    "received_at": "receivedAt", "sent_at": "sentAt", "timestamp": "timestamp", "original_timestamp": "originalTimestamp", "event": "event",
+    "name": "name", "category": "category", "group_id": "groupId", "previous_id": "previousId",
+}
 _OF_TABLE: dict[str, tuple[str, ...]] = {
     "identify": (),
     "track": ("event",),
@@ -552,8 +559,9 @@ _TIMES = ("timestamp", "original_timestamp", "received_at", "sent_at")
 class _RowBuilder:
     """Collects one row; what it cannot place goes to twins and to _sdc_extra."""
 
-    def __init__(self, columns: Mapping[str, str], options: Options) -> None:
+    def __init__(self, table: str, columns: Mapping[str, str], options: Options) -> None:
         self.columns = dict(columns)
+        self.fixed_paths = {name: FIXED_PATHS[name] for name in fixed_columns(table) if name in FIXED_PATHS}
         self.options = options
         self.row: dict[str, str] = {}
         self.added: dict[str, str] = {}
@@ -578,11 +586,14 @@ class _RowBuilder:
         if len(self.columns) >= self.options.max_columns:
             return False
         self.columns[name] = self.added[name] = column_type
-        self.comments[name] = dotted_path(path)
+        self.comments[name] = self.fixed_paths.get(name.removesuffix("__st"), dotted_path(path))
         return True
 
     def to_extra(self, path: Path, value: Value) -> None:
-        self.extra[dotted_path(path)] = as_jsonb(value)
+        key = dotted_path(path)
+        while key in self.extra:  # paths that look the same, or a value of ours beside one that was sent: none hides the other
+            key += UNSTORABLE
+        self.extra[key] = as_jsonb(value)
 
     def store(self, name: str, path: Path, value: Value) -> None:
         """Into the column, else its twin, else _sdc_extra."""
@@ -600,6 +611,14 @@ class _RowBuilder:
         else:
             self.to_extra(path, value)
 
+    def store_time(self, name: str, moment: Moment) -> None:
+        """A time of ours; a column that is no time gets it as a sender would have written it."""
+        base = self.columns[name]
+        if base in ("timestamptz", "timestamp"):
+            self.row[name] = print_timestamp(moment, base == "timestamptz")
+        else:
+            self.store(name, (FIXED_PATHS[name],), _string(print_timestamp(moment, False).replace(" ", "T") + "Z"))
+
     def finish(self, table: str) -> Row:
         if self.extra:
             self.row["_sdc_extra"] = "{" + ",".join(f"{json_quote(key)}:{text}" for key, text in self.extra.items()) + "}"
@@ -613,7 +632,7 @@ def _header_value(headers: Mapping[str, str], name: str) -> Value | None:
 
 def _map_row(record: Record, event: Value, table: str, columns: Mapping[str, str], options: Options) -> Row:
     headers = record.headers
-    builder = _RowBuilder(columns, options)
+    builder = _RowBuilder(table, columns, options)
     corrects_clock = headers["via"] in ("api", "pixel")
     times: dict[str, tuple[Path, Value]] = {}
 
@@ -630,10 +649,12 @@ def _map_row(record: Record, event: Value, table: str, columns: Mapping[str, str
         builder.claimed.add(name)
         if name in _TIMES:
             times[name] = path, value
-        if not corrects_clock or name not in _TIMES or name == "sent_at":
+        else:
             builder.store(name, path, value)
-    if "type" not in builder.claimed:
-        builder.row["type"] = table
+    received = int(headers["received-at"]) * 1000
+    if headers.get("sent-at") and "sent_at" not in times:
+        times["sent_at"] = ("sentAt",), _string(headers["sent-at"])
+    _put_times(builder, times, received, corrects_clock)
 
     for owner in ("context", "integrations"):
         batch = _header_value(headers, owner)
@@ -642,16 +663,12 @@ def _map_row(record: Record, event: Value, table: str, columns: Mapping[str, str
             if name not in builder.claimed:
                 builder.claimed.add(name)
                 builder.store(name, path, value)
-    if headers.get("sent-at") and "sent_at" not in times:
-        times["sent_at"] = ("sentAt",), _string(headers["sent-at"])
-        builder.store("sent_at", *times["sent_at"])
-
-    received = int(headers["received-at"]) * 1000
     if corrects_clock:
-        _correct_clock(builder, times, received)
         _fill_ip(builder, event, headers)
+    if "type" not in builder.claimed:
+        builder.store("type", ("type",), _string(table))
     imported = _moment(times.get("received_at")) if headers["via"] == "import" else None
-    counted_from = received if imported is None else imported
+    counted_from = received if imported is None or not 0 <= imported // 1000 <= MAX_SEQUENCE_MS else imported
     builder.row["_sdc_received_at"] = print_timestamp(received)
     builder.row["_sdc_sequence"] = str(counted_from // 1000 * 1_000_000 + int(headers["seq"]))
     builder.row["_sdc_table_version"] = str(MAPPING_VERSION)
@@ -666,28 +683,36 @@ def _moment(found: tuple[Path, Value] | None) -> Moment | None:
     return parse_timestamp(found[1].text) if found is not None and found[1].kind == "string" else None
 
 
-def _correct_clock(builder: _RowBuilder, times: Mapping[str, tuple[Path, Value]], received: Moment) -> None:
-    """timestamp = receivedAt - (sentAt - originalTimestamp), for events that come straight from an SDK."""
-    builder.row["received_at"] = print_timestamp(received)
-    if "received_at" in times:
-        builder.to_extra(*times["received_at"])
+def _put_times(builder: _RowBuilder, times: Mapping[str, tuple[Path, Value]], received: Moment, corrects_clock: bool) -> None:
+    """The four times, after all else that the event brings. For events that come straight from an SDK the clock is corrected:
+    timestamp = receivedAt - (sentAt - originalTimestamp)."""
     client, original = times.get("timestamp"), times.get("original_timestamp")
-    if client and original:  # both stay as sent
-        builder.store("timestamp", *client)
-        builder.store("original_timestamp", *original)
-        return
-    brought = original or client
-    if brought:
-        builder.store("original_timestamp", *brought)
-    happened, sent = _moment(brought), _moment(times.get("sent_at"))
+    chosen: dict[str, tuple[Path, Value] | Moment | None] = {name: times.get(name) for name in ("received_at", "sent_at")}
+    if corrects_clock:
+        chosen["received_at"] = received
+    if corrects_clock and not (client and original):
+        brought = original or client
+        chosen["timestamp"], chosen["original_timestamp"] = _corrected(_moment(brought), _moment(times.get("sent_at")), received), brought
+    else:  # both stay as sent
+        chosen["timestamp"], chosen["original_timestamp"] = client, original
+    for name, found in chosen.items():
+        if isinstance(found, Moment):
+            builder.store_time(name, found)
+        elif found is not None:
+            builder.store(name, *found)
+    if corrects_clock and "received_at" in times:
+        builder.to_extra(*times["received_at"])
+
+
+def _corrected(happened: Moment | None, sent: Moment | None, received: Moment) -> Moment:
     if happened is None:
-        builder.row["timestamp"] = print_timestamp(received)
-        return
+        return received
+    corrected = happened if sent is None else received - (sent - happened)
     try:
-        corrected = happened if sent is None else received - (sent - happened)
-        builder.row["timestamp"] = print_timestamp(corrected)
+        print_timestamp(corrected)
     except OverflowError:  # outside years 1 to 9999
-        builder.row["timestamp"] = print_timestamp(happened)
+        return happened
+    return corrected
 
 
 def _fill_ip(builder: _RowBuilder, event: Value, headers: Mapping[str, str]) -> None:
@@ -755,16 +780,15 @@ def is_suppressed(event: Value, headers: Mapping[str, str], options: Options) ->
         return False
     if "false" in ours:
         return True
-    everything = setting("All")
-    return (setting("all") if everything == "absent" else everything) == "false"
+    # All and all are one name; what the event says of either goes before the batch, and what is neither true nor false is not said
+    said = [owner.get(name) for owner in owners if owner is not None and owner.kind == "object" for name in ("All", "all")]
+    return next((value.kind for value in said if value is not None and value.kind in ("true", "false")), "true") == "false"
 
 
 def user_id_of(event: Value) -> str | None:
-    """The id the user_id column would hold: the first key that gives that column, when it is a string or a number."""
-    for key, value in event.living():
-        if segment(key) == "user_id" and value.kind not in ("null", "object"):
-            return as_text(value) if value.kind in ("string", "number") else None
-    return None
+    """Who the event is about: of the keys that give user_id the first that is a number, or a string that is not empty."""
+    found = (value for key, value in event.living() if segment(key) == "user_id" and value.kind in ("string", "number"))
+    return next((as_text(value) for value in found if as_text(value) != ""), None)
 
 
 def blank_write_key(event: Value) -> str:

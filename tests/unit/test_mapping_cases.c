@@ -1,6 +1,7 @@
 /* Every case of tests/data/mapping (format: tests/data/README.md) through the pure
  * mapping; each step twice, by a new mapper and by one that has seen all the cases
- * before. */
+ * before. With a folder as its argument, the cases of that folder: random ones whose
+ * expectation is the oracle's (tests/support/random_cases.py). */
 #include "loader/mapping/fixed_columns.h"
 #include "loader/mapping/timestamp.h"
 
@@ -433,21 +434,21 @@ static int is_case_file(const struct dirent *entry)
     return dot != NULL && strcmp(dot, ".json") == 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    const char *folder = argc > 1 ? argv[1] : TEST_DATA_DIR "/mapping";
     static struct CMUnitTest tests[MAX_CASES];
     struct json_object *files[MAX_FILES];
     struct dirent **names;
     size_t count = 0;
-    int file_count = scandir(TEST_DATA_DIR "/mapping", &names, is_case_file, alphasort);
+    int file_count = scandir(folder, &names, is_case_file, alphasort);
     if (file_count <= 0 || file_count > MAX_FILES) {
-        (void)fprintf(stderr, "no cases in %s/mapping\n", TEST_DATA_DIR);
+        (void)fprintf(stderr, "no cases in %s\n", folder);
         return 1;
     }
     for (int f = 0; f < file_count; f++) {
         char path[1024];
-        (void)snprintf(path, sizeof(path), "%s/mapping/%s", TEST_DATA_DIR,
-                       names[f]->d_name);
+        (void)snprintf(path, sizeof(path), "%s/%s", folder, names[f]->d_name);
         files[f] = json_object_from_file(path);
         if (files[f] == NULL) {
             (void)fprintf(stderr, "%s: %s\n", path, json_util_get_last_err());
