@@ -28,4 +28,27 @@ struct status_flags {
 /* Prints which column each dotted path gets, and why. */
 int command_names(const struct command_call *call);
 
+/* Lists the columns of tables; moves a path's values between _sdc_extra and a column. */
+int command_columns_list(const struct command_call *call);
+int command_columns_promote(const struct command_call *call);
+int command_columns_demote(const struct command_call *call);
+
+struct columns_flags {
+    char *schema;
+    char *table;
+    unsigned type; /* of `promote`: enum columns_type */
+    char *path;    /* of `demote` */
+    bool extra;    /* of `list` */
+};
+
+/* What `promote --type` takes. */
+enum columns_type {
+    COLUMNS_AUTO, /* follows from the values */
+    COLUMNS_TEXT,
+    COLUMNS_NUMERIC,
+    COLUMNS_BOOLEAN,
+    COLUMNS_TIMESTAMPTZ,
+    COLUMNS_JSONB,
+};
+
 #endif

@@ -20,6 +20,50 @@ static const struct option status_options[] = {
       .help = "also list each partition: position, log end, lag, who loaded it last" },
 };
 
+/* Of all columns commands; `all` is what the command does without it. */
+#define COLUMNS_WHERE(all)                                                               \
+    { .env = "schema",                                                                   \
+      .type = OPTION_TEXT,                                                               \
+      .offset = offsetof(struct columns_flags, schema),                                  \
+      .value_name = "SCHEMA",                                                            \
+      .help = "the schema; without it " all },                                           \
+    {                                                                                    \
+        .env = "table", .type = OPTION_TEXT,                                             \
+        .offset = offsetof(struct columns_flags, table), .value_name = "TABLE",          \
+        .help = "the table, such as track"                                               \
+    }
+
+static const struct option columns_list_options[] = {
+    COLUMNS_WHERE("all that were loaded"),
+    { .env = "extra",
+      .type = OPTION_SWITCH,
+      .offset = offsetof(struct columns_flags, extra),
+      .help = "also count the paths in _sdc_extra (reads every row)" },
+};
+
+/* In the order of enum columns_type. */
+static const char *const column_types[] = { "auto",        "text",  "numeric", "boolean",
+                                            "timestamptz", "jsonb", NULL };
+
+static const struct option columns_promote_options[] = {
+    COLUMNS_WHERE("the one that was loaded, if it is the only one"),
+    { .env = "type",
+      .type = OPTION_CHOICE,
+      .offset = offsetof(struct columns_flags, type),
+      .fallback = "auto",
+      .choices = column_types,
+      .help = "type of the new column; auto follows from the values" },
+};
+
+static const struct option columns_demote_options[] = {
+    COLUMNS_WHERE("the one that was loaded, if it is the only one"),
+    { .env = "path",
+      .type = OPTION_TEXT,
+      .offset = offsetof(struct columns_flags, path),
+      .value_name = "PATH",
+      .help = "the path in the events, where the column's comment does not have it" },
+};
+
 static const struct command commands[] = {
     { .name = "run",
       .summary = "load events until stopped (the default)",
@@ -36,6 +80,43 @@ static const struct command commands[] = {
       .flags_size = sizeof(struct status_flags),
       .has_json = true,
       .run = command_status },
+    { .name = "columns list",
+      .summary = "list the columns of tables, and what is in _sdc_extra",
+      .details = "A column's state: key, system, filled, twin, split (Stitch's, no "
+                 "longer filled), "
+                 "foreign (no\npath gives its name), demoted.",
+      .flags = { .options = columns_list_options, .count = 3 },
+      .flags_size = sizeof(struct columns_flags),
+      .has_json = true,
+      .run = command_columns_list },
+    { .name = "columns promote",
+      .arguments = "PATH",
+      .min_args = 1,
+      .max_args = 1,
+      .summary = "move a path's values from _sdc_extra into a column",
+      .details =
+          "PATH is as in _sdc_extra, such as 'properties.Order ID'. Makes the column if "
+          "it is not there\n(beyond LOADER_MAX_COLUMNS too), then moves what the rows "
+          "have, a thousand at a time, while\nloading goes on. What the column cannot "
+          "hold goes to its twin. Stopped or failed, the same\ncommand goes on with the "
+          "rest.",
+      .flags = { .options = columns_promote_options, .count = 3 },
+      .flags_size = sizeof(struct columns_flags),
+      .has_json = true,
+      .run = command_columns_promote },
+    { .name = "columns demote",
+      .arguments = "COLUMN",
+      .min_args = 1,
+      .max_args = 1,
+      .summary = "move a column's values to _sdc_extra, and drop it",
+      .details =
+          "From now on values of its path go to _sdc_extra, until it is promoted again. "
+          "The twin goes\nwith it. Moves a thousand rows at a time, while loading goes "
+          "on; stopped or failed, the same\ncommand goes on with the rest.",
+      .flags = { .options = columns_demote_options, .count = 3 },
+      .flags_size = sizeof(struct columns_flags),
+      .has_json = true,
+      .run = command_columns_demote },
     { .name = "names",
       .arguments = "KEY...",
       .min_args = 1,

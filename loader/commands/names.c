@@ -2,8 +2,7 @@
 #include "loader/commands/commands.h"
 #include "loader/commands/options.h"
 #include "loader/mapping/column_name.h"
-
-#include "common/base/mem.h"
+#include "loader/mapping/dotted_path.h"
 
 #include <json-c/json.h>
 
@@ -18,55 +17,13 @@ struct answer {
     bool is_ignored;
 };
 
-/* The next key of a dotted path, its "\." undone into `key`; false at the end. */
-static bool next_key(struct view *rest, struct buf *key)
-{
-    if (rest->data == NULL) {
-        return false;
-    }
-    buf_clear(key);
-    size_t i = 0;
-    while (i < rest->len && rest->data[i] != '.') {
-        if (rest->data[i] == '\\' && i + 1 < rest->len && rest->data[i + 1] == '.') {
-            i++;
-        }
-        buf_add_char(key, rest->data[i++]);
-    }
-    *rest = i < rest->len ? view_skip(*rest, i + 1) : view_of(NULL, 0);
-    return true;
-}
-
 static void answer_path(const char *path, struct answer *out)
 {
-    struct buf key = { 0 };
-    struct view rest = view_cstr(path);
-    while (next_key(&rest, &key)) {
-        if (out->name.len > 0) {
-            buf_add_cstr(&out->name, COLUMN_NAME_JOIN);
-            buf_add_char(&out->path, '.');
-        }
-        column_name_add_segment(&out->name, buf_view(&key));
-        column_name_add_path(&out->path, buf_view(&key));
-    }
+    dotted_path_join(view_cstr(path), &out->path, &out->name);
     size_t natural = out->name.len;
     column_name_finish(&out->name, buf_view(&out->path));
     out->was_cut = natural > COLUMN_NAME_MAX_BYTES;
     out->was_marked = !out->was_cut && out->name.len != natural;
-    buf_release(&key);
-}
-
-/* True when the path or one above it is in the list (LOADER_IGNORE_PATHS). */
-static bool is_ignored(struct view path, char *const *ignored)
-{
-    for (; *ignored != NULL; ignored++) {
-        struct view above = view_cstr(*ignored);
-        bool begins =
-            path.len >= above.len && view_equal(view_of(path.data, above.len), above);
-        if (begins && (path.len == above.len || path.data[above.len] == '.')) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static const char *reason(const struct answer *a)
@@ -110,7 +67,7 @@ int command_names(const struct command_call *call)
     for (int i = 0; i < call->arg_count; i++) {
         struct answer a = { .was_cut = false };
         answer_path(call->args[i], &a);
-        a.is_ignored = is_ignored(buf_view(&a.path), ignored);
+        a.is_ignored = dotted_path_is_ignored(buf_view(&a.path), ignored);
         if (call->json) {
             json_object_array_add(list, to_json(&a));
         } else {

@@ -180,7 +180,7 @@ static void add_changes(struct buf *sql, const struct table_plan *plan,
     buf_release(&after);
 }
 
-static bool roll_back(struct connection *c)
+bool table_ddl_roll_back(struct connection *c)
 {
     struct error ignored; /* the first failure is the one that is told */
     if (!connection_run(c, "ROLLBACK", "rolling back", &ignored)) {
@@ -206,7 +206,7 @@ static bool change(struct connection *c, const struct table_plan *plan,
     return done;
 }
 
-static bool begin_locked(struct connection *c, struct view schema, struct error *err)
+bool table_ddl_begin(struct connection *c, struct view schema, struct error *err)
 {
     struct buf sql = { 0 };
     begin(&sql, schema);
@@ -249,7 +249,7 @@ bool table_ddl_extend(struct connection *c, const struct table_plan *plan,
     uint64_t per_hour = options->new_columns_per_hour;
     struct table *current = NULL;
     struct table *changed = NULL;
-    bool done = begin_locked(c, schema, err) && make_schema(c, schema, options, err) &&
+    bool done = table_ddl_begin(c, schema, err) && make_schema(c, schema, options, err) &&
                 try_make_rejected(c, schema, options, err) &&
                 table_reader_read(c, schema, table_name(base), per_hour, &current, err) &&
                 is_loadable(current, err) &&
@@ -259,7 +259,7 @@ bool table_ddl_extend(struct connection *c, const struct table_plan *plan,
     table_unref(current);
     if (!done) {
         table_unref(changed);
-        return roll_back(c);
+        return table_ddl_roll_back(c);
     }
     *out = changed;
     return true;
@@ -268,8 +268,8 @@ bool table_ddl_extend(struct connection *c, const struct table_plan *plan,
 bool table_ddl_schema(struct connection *c, struct view schema,
                       const struct table_ddl_options *options, struct error *err)
 {
-    bool done = begin_locked(c, schema, err) && make_schema(c, schema, options, err) &&
+    bool done = table_ddl_begin(c, schema, err) && make_schema(c, schema, options, err) &&
                 make_rejected(c, schema, options, err) &&
                 connection_run(c, "COMMIT", "committing DDL", err);
-    return done || roll_back(c);
+    return done || table_ddl_roll_back(c);
 }

@@ -29,6 +29,12 @@ MUST_CHECK bool table_ddl_extend(struct connection *c, const struct table_plan *
                                  const struct table_ddl_options *options,
                                  struct table **out, struct error *err);
 
+/* The same brackets for other DDL of ours: a transaction that holds the schema's lock,
+ * and waits for others' locks only briefly; rolling it back, which returns false. */
+MUST_CHECK bool table_ddl_begin(struct connection *c, struct view schema,
+                                struct error *err);
+bool table_ddl_roll_back(struct connection *c);
+
 /* Makes a schema with its _sdc_rejected, where missing: for rejected events of a source
  * without tables. */
 MUST_CHECK bool table_ddl_schema(struct connection *c, struct view schema,

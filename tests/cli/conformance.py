@@ -40,7 +40,7 @@ CONTRACT = {
             "INGEST_MAX_BODY_BYTES": "20MiB", "INGEST_MAX_EVENT_BYTES": "1MiB", "INGEST_THREADS": None,
             "INGEST_MAX_INFLIGHT_BYTES": "256MiB", "INGEST_DRAIN_DELAY": "0s", "INGEST_SHUTDOWN_TIMEOUT": "25s"}},
     "backstitch-loader": {
-        "commands": ("run", "check", "status", "names"),
+        "commands": ("run", "check", "status", "columns list", "columns promote", "columns demote", "names"),
         "defaults": {
             "KAFKA_BROKERS": "localhost:9092", "KAFKA_TOPIC_PREFIX": "segment", "KAFKA_CONFIG_FILE": None, "LOG_LEVEL": "info",
             "LOG_FORMAT": "logfmt", "DATABASE_URL": None, "LOADER_ADMIN_LISTEN": "127.0.0.1:8082", "LOADER_GROUP": "backstitch-loader",

@@ -23,7 +23,7 @@ from waiting import wait_until
 PROGRAMS = {"INGEST_BIN": "backstitch-ingest", "LOADER_BIN": "backstitch-loader"}
 COMMANDS = {"INGEST_BIN": ["serve", "check", "topics", "source add", "source list", "source show", "source rotate", "source connect",
                            "source remove"],
-            "LOADER_BIN": ["run", "check", "status", "names"]}
+            "LOADER_BIN": ["run", "check", "status", "columns list", "columns promote", "columns demote", "names"]}
 ALL = [(program, command) for program, commands in COMMANDS.items() for command in commands]
 CREDENTIALS = ("write_key", "token", "secret")
 

@@ -52,9 +52,9 @@ def problems(stack: Stack, url: str) -> list[str]:
     settings = {"KAFKA_BROKERS": stack.env["KAFKA_BROKERS"], "KAFKA_TOPIC_PREFIX": PREFIX, "DATABASE_URL": url,
                 "LOADER_GRANT_SELECT": "backstitch_reader"}
     done = run(stack.env["LOADER_BIN"], "check", "--schema", SCHEMA, "--json", settings=settings)
-    found = [finding["message"] for finding in json.loads(done.stdout)["findings"] if not finding["ok"]]
+    found = [finding for finding in json.loads(done.stdout)["findings"] if not finding["ok"]]
     assert done.returncode == (1 if found else 0)
-    return found
+    return [finding["message"] for finding in found if finding["what"] not in ("kafka", "topic")]  # it has nothing to do with rights
 
 
 @pytest.fixture(scope="module")
