@@ -38,7 +38,7 @@ CONTRACT = {
             "INGEST_SPOOL_DIR": None, "INGEST_SPOOL_MAX_BYTES": "1GiB",
             "INGEST_KAFKA_ACK_TIMEOUT": "1500ms", "INGEST_REQUEST_DEADLINE": "4s", "INGEST_BODY_TIMEOUT": "10s",
             "INGEST_MAX_BODY_BYTES": "20MiB", "INGEST_MAX_EVENT_BYTES": "1MiB", "INGEST_THREADS": None,
-            "INGEST_MAX_INFLIGHT_BYTES": "256MiB", "INGEST_DRAIN_DELAY": "0s", "INGEST_SHUTDOWN_TIMEOUT": "25s"}},
+            "INGEST_MAX_INFLIGHT_BYTES": None, "INGEST_DRAIN_DELAY": "0s", "INGEST_SHUTDOWN_TIMEOUT": "25s"}},
     "backstitch-loader": {
         "commands": ("run", "check", "status", "columns list", "columns promote", "columns demote", "names"),
         "defaults": {
@@ -320,7 +320,7 @@ def differences(wanted: dict[str, str | None], values: dict[str, str], name: str
     for env, want in wanted.items():
         is_number = options[env].kind in NUMBERS
         seen = values.get(env)
-        is_same = seen is not None and (number(seen) == number(want) if is_number and want else seen == (want or ("0" if is_number else "")))
+        is_same = seen is not None and (number(seen) == (number(want) if want else 0) if is_number else seen == (want or ""))
         yield f"{name}[{env}]", "" if is_same else f"{seen!r} is in force, not {want!r}"
 
 
