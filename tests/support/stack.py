@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
+from urllib.request import ProxyHandler, build_opener
 
 import psycopg
 from psycopg import sql
@@ -112,6 +113,12 @@ class Stack:
 
     def is_ready(self, part: str) -> bool:
         return is_ready(self.admin_port(part))
+
+    def ingest_metric(self, name: str, label: str = "") -> float:
+        """The sum over the series of a metric of ingest's that have the label."""
+        with build_opener(ProxyHandler({})).open(f"{self.env['INGEST_ADMIN_URL']}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if re.match(rf"{name}[{{ ]", line) and label in line)
 
     def is_well(self) -> bool:
         """Every part runs."""

@@ -16,6 +16,7 @@ ingest_settings() {
         "INGEST_LISTEN=127.0.0.1:$(port_of ingest)" \
         "INGEST_ADMIN_LISTEN=127.0.0.1:$(port_of ingest-admin)" \
         "INGEST_SOURCES_FILE=$STATE/sources.json" \
+        "INGEST_SPOOL_DIR=$STATE/spool" \
         "INGEST_PUBLIC_URL=${INGEST_PUBLIC_URL:-$(ingest_url)}"
 }
 
