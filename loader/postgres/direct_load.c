@@ -384,8 +384,10 @@ static enum direct_outcome take_back(struct direct *d)
     bool is_ended =
         PQstatus(d->setup->connection->pg) == CONNECTION_OK &&
         connection_run(d->setup->connection, "ROLLBACK", "rolling back", &d->ignored);
+    /* Who has waited in vain for a lock would wait for it once more. */
     bool is_final = kind == SINK_RECONNECT || kind == SINK_FENCED ||
-                    strcmp(d->err->code, "BS002") == 0;
+                    strcmp(d->err->code, "BS002") == 0 ||
+                    strcmp(d->err->code, "55P03") == 0;
     if (!is_ended && !is_final) {
         *d->err = d->ignored;
     }

@@ -3,6 +3,7 @@
 #include "loader/postgres/control_schema.h"
 #include "loader/postgres/database_url.h"
 #include "loader/postgres/direct_load.h"
+#include "loader/postgres/frozen_peer.h"
 #include "loader/postgres/probe.h"
 #include "loader/postgres/server_check.h"
 #include "loader/postgres/table_ddl.h"
@@ -16,6 +17,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+
+/* As long as idle_in_transaction_session_timeout. */
+#define FROZEN_PEER_MS 15000
 
 struct postgres_sink {
     struct postgres_sink_setup setup;
@@ -218,6 +222,17 @@ static struct load_setup load_setup_of(struct postgres_sink *s, const char *clus
     return setup;
 }
 
+/* A lock that is not given up for lock_timeout may be a frozen loader's. */
+static void end_frozen_peers(struct postgres_sink *s, const struct error *failure)
+{
+    struct error ignored;
+    int64_t count = 0;
+    if (strcmp(failure->code, "55P03") == 0 &&
+        frozen_peer_end(&s->connection, FROZEN_PEER_MS, &count, &ignored) && count > 0) {
+        log_warn("frozen_loader_ended", log_int("sessions", count));
+    }
+}
+
 static bool sink_load(void *context, const char *cluster_id, const struct sink_load *load,
                       struct load_counts *counts, size_t *failed_table, struct error *err)
 {
@@ -230,6 +245,7 @@ static bool sink_load(void *context, const char *cluster_id, const struct sink_l
         return true;
     }
     buf_clear(&s->known_schemas); /* one of them may be what is missing */
+    end_frozen_peers(s, err);
     return false;
 }
 
