@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import shutil
 import ssl
 from collections.abc import Iterator
@@ -58,8 +57,8 @@ def nginx(folder: Path, port: int, ingest: int, certificate: Path) -> list[str]:
     text = text.replace("/etc/nginx/events.pem", str(certificate)).replace("/etc/nginx/events.key", str(certificate))
     paths = "".join(f"    {name}_temp_path {folder}/{name};\n" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     text = text.replace("http {\n", f"http {{\n    access_log off;\n{paths}")
-    user = "user root;\n" if os.geteuid() == 0 else ""  # else its workers may not write below a test's folder
-    (folder / "nginx.conf").write_text(f"{user}daemon off;\npid {folder}/pid;\nerror_log stderr;\n" + text)
+    # One process, with the rights of its folder: workers would outlive a master that is killed.
+    (folder / "nginx.conf").write_text(f"master_process off;\ndaemon off;\npid {folder}/pid;\nerror_log stderr;\n" + text)
     program = shutil.which("nginx", path=SBIN) or "nginx"
     return [program, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "stderr"]
 
