@@ -28,19 +28,27 @@ int64_t record_sequence(const struct record *r)
 /* The facts leave room behind them for seq and type. */
 #define SEQ_AND_TYPE_BYTES 64
 
+static char *put(char *at, struct view bytes)
+{
+    if (bytes.len > 0) {
+        memcpy(at, bytes.data, bytes.len);
+    }
+    return at + bytes.len;
+}
+
 static void add_fact(struct record_facts *facts, const char *name, struct view value)
 {
-    size_t name_len = strlen(name);
-    size_t needed = facts->len + 1 + name_len + 1 + value.len;
+    struct view named = view_cstr(name);
+    size_t needed = facts->len + 1 + named.len + 1 + value.len;
     if (value.len == 0 || needed > RECORD_FACTS_BYTES - SEQ_AND_TYPE_BYTES ||
         memchr(value.data, ';', value.len) != NULL) {
         return;
     }
     char *at = facts->text + facts->len;
     *at++ = ';';
-    memcpy(at, name, name_len);
-    at[name_len] = '=';
-    memcpy(at + name_len + 1, value.data, value.len);
+    at = put(at, named);
+    *at++ = '=';
+    (void)put(at, value);
     facts->len = needed;
 }
 
@@ -63,8 +71,7 @@ void record_facts_format(const struct record *r, struct record_facts *out)
 {
     char number[20];
     size_t digits = format_number((uint64_t)r->received_at_ms, number);
-    memcpy(out->text, "v=1", 3);
-    out->len = 3;
+    out->len = (size_t)(put(out->text, view_cstr("v=1")) - out->text);
     add_fact(out, "source", r->source);
     add_fact(out, "schema", r->schema);
     add_fact(out, "received-at", view_of(number, digits));
@@ -89,17 +96,14 @@ size_t record_encode_headers(const struct record *r, const struct record_facts *
                              char scratch[RECORD_FACTS_BYTES],
                              struct record_header out[RECORD_HEADERS_MAX])
 {
-    size_t len = facts->len;
-    memcpy(scratch, facts->text, len);
-    memcpy(scratch + len, ";seq=", 5);
-    len += 5;
-    len += format_number(r->seq, scratch + len);
+    char *at = put(scratch, view_of(facts->text, facts->len));
+    at = put(at, view_cstr(";seq="));
+    at += format_number(r->seq, at);
     if (r->type.len > 0 && r->type.len <= 16) {
-        memcpy(scratch + len, ";type=", 6);
-        memcpy(scratch + len + 6, r->type.data, r->type.len);
-        len += 6 + r->type.len;
+        at = put(put(at, view_cstr(";type=")), r->type);
     }
-    size_t n = add_present(out, 0, "backstitch", view_of(scratch, len));
+    struct view made = view_of(scratch, (size_t)(at - scratch));
+    size_t n = add_present(out, 0, "backstitch", made);
     n = add_present(out, n, "sent-at", r->sent_at);
     n = add_present(out, n, "context", r->context);
     n = add_present(out, n, "integrations", r->integrations);

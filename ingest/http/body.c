@@ -179,13 +179,14 @@ static enum body_result read_gzip(struct reading *r)
 
 /* Its size is known before a byte is read; of the beginning what comes soon is kept all
  * the same. */
-static enum body_result read_beginning(struct reading *r)
+static enum body_result read_beginning(const struct reading *r)
 {
     struct body_limits limits = *r->limits;
+    struct reading brief = *r;
     limits.deadline_mono_ms = limits.too_large_deadline_mono_ms;
-    r->limits = &limits;
-    r->max_bytes = limits.kept_bytes;
-    enum body_result result = read_plain(r);
+    brief.limits = &limits;
+    brief.max_bytes = limits.kept_bytes;
+    enum body_result result = read_plain(&brief);
     return result == BODY_TOO_SLOW || result == BODY_READ ? BODY_TOO_LARGE : result;
 }
 
