@@ -293,6 +293,34 @@ bool kafka_conf_new(const struct kafka_conf_settings *settings,
     return true;
 }
 
+static bool read_property(const rd_kafka_conf_t *conf, const char *name, char out[512])
+{
+    size_t size = 512;
+    out[0] = '\0';
+    return rd_kafka_conf_get(conf, name, out, &size) == RD_KAFKA_CONF_OK &&
+           out[0] != '\0';
+}
+
+void kafka_conf_renew_credentials(struct rd_kafka_s *client, int code,
+                                  const char *config_file)
+{
+    bool is_refused = code == RD_KAFKA_RESP_ERR__AUTHENTICATION;
+    if (!is_refused || config_file == NULL || config_file[0] == '\0') {
+        return;
+    }
+    char user[512];
+    char password[512];
+    struct error err;
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    if (!read_file(conf, config_file, &err)) {
+        log_failure(LOG_WARN, "kafka_credentials_not_read", &err);
+    } else if (read_property(conf, "sasl.username", user) &&
+               read_property(conf, "sasl.password", password)) {
+        rd_kafka_error_destroy(rd_kafka_sasl_set_credentials(client, user, password));
+    }
+    rd_kafka_conf_destroy(conf);
+}
+
 /* All other codes pass by themselves, or may: brokers away, leadership, a missing topic
  * or right. Trying again loses nothing; refusing an event for a reason that is not in the
  * event would. */

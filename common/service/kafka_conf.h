@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 struct rd_kafka_conf_s;
+struct rd_kafka_s;
 
 enum kafka_role { KAFKA_PRODUCER, KAFKA_CONSUMER, KAFKA_ADMIN };
 
@@ -33,6 +34,13 @@ struct kafka_conf_settings {
  * gives it to rd_kafka_new. librdkafka's own log lines go to our log. */
 MUST_CHECK bool kafka_conf_new(const struct kafka_conf_settings *settings,
                                struct rd_kafka_conf_s **out, struct error *err);
+
+/* Gives a client the user name and password that `config_file` holds now: its next
+ * connections log in with them, so that a rotated password needs no restart. For error
+ * callbacks, when a broker refused the log-in; nothing when `code` is another. What
+ * cannot be read leaves the old ones in force, and is said. */
+void kafka_conf_renew_credentials(struct rd_kafka_s *client, int code,
+                                  const char *config_file);
 
 /* The class of a librdkafka error code (rd_kafka_resp_err_t as int): RETRY for what
  * passes by itself (brokers away, time-outs, leadership, unknown topic, authorization: as

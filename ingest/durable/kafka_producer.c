@@ -4,6 +4,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/service/kafka_conf.h"
 
 #include <librdkafka/rdkafka.h>
 
@@ -128,7 +129,7 @@ static void on_report(rd_kafka_t *client, const rd_kafka_message_t *message, voi
 static void on_error(rd_kafka_t *client, int code, const char *reason, void *opaque)
 {
     struct kafka_producer *p = opaque;
-    (void)client;
+    kafka_conf_renew_credentials(client, code, p->setup.config_file);
     p->setup.on_error(p->setup.context, p->setup.is_solo, code, reason);
 }
 

@@ -28,6 +28,7 @@ struct kafka_producer_setup {
      * or is half written, cannot keep the next one from being made. Borrowed, copied for
      * each client. */
     const struct rd_kafka_conf_s *conf;
+    const char *config_file; /* read again when a broker refuses the log-in; or NULL */
     const char *topic_prefix;
     bool is_solo;
     void *context; /* of the callbacks */

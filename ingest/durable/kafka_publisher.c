@@ -247,6 +247,7 @@ static void on_error(void *context, bool is_solo, int code, const char *reason)
 static struct kafka_producer_setup producer_setup(struct kafka_publisher *p, bool is_solo)
 {
     return (struct kafka_producer_setup){ .conf = p->conf,
+                                          .config_file = p->setup.config_file,
                                           .topic_prefix = p->setup.topic_prefix,
                                           .is_solo = is_solo,
                                           .context = p,

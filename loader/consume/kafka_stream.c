@@ -21,6 +21,7 @@ enum change { CHANGE_NONE, CHANGE_ASSIGNED, CHANGE_REVOKED };
 
 struct kafka_stream {
     rd_kafka_t *consumer;
+    const char *config_file;   /* the setup's */
     struct fetch_waker *waker; /* NULL: librdkafka needs none */
     char topics[EVENT_TYPES][TOPIC_NAME_BYTES];
     char *cluster_id;
@@ -114,6 +115,7 @@ static void on_error(rd_kafka_t *consumer, int code, const char *reason, void *o
 {
     struct kafka_stream *s = opaque;
     char text[256];
+    kafka_conf_renew_credentials(consumer, code, s->config_file);
     rd_kafka_resp_err_t fatal = code == RD_KAFKA_RESP_ERR__FATAL
                                     ? rd_kafka_fatal_error(consumer, text, sizeof text)
                                     : 0;
@@ -434,6 +436,7 @@ bool kafka_stream_open(const struct kafka_stream_setup *setup, struct stream *ou
                        struct error *err)
 {
     struct kafka_stream *s = mem_calloc(1, sizeof *s);
+    s->config_file = setup->config_file;
     name_topics(s, setup->topic_prefix);
     s->consumer = new_consumer(setup, s, err);
     if (s->consumer == NULL) {

@@ -38,8 +38,10 @@ CONFIG = """
 process.roles=broker,controller
 node.id={node}
 controller.quorum.voters={voters}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners={protocol}://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners={protocol}://127.0.0.1:{port}
+inter.broker.listener.name={protocol}
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,{protocol}:{protocol}
 controller.listener.names=CONTROLLER
 log.dirs={data}
 offsets.topic.replication.factor={copies}
@@ -109,9 +111,9 @@ class Broker:
 
 
 class KafkaCluster:
-    """All nodes; `brokers` is what clients start from."""
+    """All nodes; `brokers` is what clients start from. `protocol` is what they are asked by, `further` what it needs."""
 
-    def __init__(self, folder: Path, count: int = 1) -> None:
+    def __init__(self, folder: Path, count: int = 1, protocol: str = "PLAINTEXT", further: str = "") -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         java, jars = self._fetch()
@@ -124,7 +126,7 @@ class KafkaCluster:
         for node, (port, controller) in enumerate(ports, 1):
             config = folder / f"kafka-{node}.properties"
             config.write_text(CONFIG.format(node=node, voters=voters, port=port, controller=controller, copies=count,
-                                            data=folder / f"kafka-{node}"))
+                                            protocol=protocol, data=folder / f"kafka-{node}") + further)
             self._tool(base, "kafka.tools.StorageTool", "format", "-t", identity, "-c", str(config))
             self.nodes.append(Broker(node, folder, port, [*base, "kafka.Kafka", str(config)]))
 
