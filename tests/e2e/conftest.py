@@ -34,7 +34,7 @@ numbers = (f"{os.getpid()} {number}" for number in count(1))  # a stack may outl
 @pytest.fixture(scope="session")
 def session_stack() -> Iterator[Stack]:
     """The stack as it came up; tests use `stack`."""
-    given = os.environ.get("BACKSTITCH_STATE")
+    given = os.environ.get("BACKSTITCH_STATE") or None
     port_base = os.environ.get("BACKSTITCH_PORT_BASE")
     state = Path(given or tempfile.mkdtemp(prefix="backstitch-e2e-"))
     stack = Stack(state, int(port_base) if given and port_base else None, **SETTINGS)
