@@ -6,10 +6,12 @@ Each test has topics of its own prefix on the session's broker.
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -57,6 +59,7 @@ class Bed:
         self.random = Random(f"{seed} {run}")
         self._start = time.monotonic()
         self.senders: Senders | None = None
+        self.spool: Path | None = None  # its folder, where it has one
 
     def say(self, text: str) -> None:
         """A line of the plan, shown when the test fails, or with -s."""
@@ -73,13 +76,21 @@ class Bed:
         wanted = self.senders.count + events
         wait_until(lambda: self.senders.count >= wanted, f"{events} more events acknowledged", seconds)
 
-    def is_spool_empty(self) -> bool:
-        return self.ingest.metric("ingest_spool_records") == 0
+    @property
+    def spooled(self) -> int:
+        """Events that this process of ingest has put into its spool."""
+        return int(sum(value for series, value in self.ingest.metrics().items()
+                       if series.startswith("ingest_events_total{") and 'outcome="spool"' in series))
 
-    def verify(self, is_with_spool: bool = False) -> Verdict:
+    def is_spool_empty(self) -> bool:
+        """A segment goes when all of its records are delivered."""
+        assert self.spool is not None
+        return not list(self.spool.glob("*.spool"))
+
+    def verify(self) -> Verdict:
         """At rest: no finding of the senders, none of the oracle."""
         assert self.senders is not None
-        if is_with_spool:
+        if self.spool is not None:
             wait_until(self.is_spool_empty, "the spool is drained", DRAIN_SECONDS)
         verdict = judge(self.run, self.senders.acknowledged, self.log.read())
         seen = self.senders.seen
@@ -102,6 +113,16 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
     """One broker for the session. A test that stops it starts it again."""
     with KafkaCluster(tmp_path_factory.mktemp("kafka")) as cluster:
         yield cluster
+
+
+@cache
+def build_shim() -> Path:
+    """A disk that fails as told (tests/support/fault_io.h), to be preloaded."""
+    shim = ROOT / "build" / "bench" / "libfault_io.so"
+    shim.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["cc", "-O2", "-std=c11", "-D_POSIX_C_SOURCE=200809L", "-shared", "-fPIC", f"-I{ROOT}", "-o", shim,
+                    ROOT / "tests" / "support" / "fault_io.c", "-ldl", "-lpthread"], check=True)
+    return shim
 
 
 @contextmanager

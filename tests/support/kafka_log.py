@@ -17,7 +17,7 @@ from waiting import wait_until
 # Kafka is starting, or has just made a topic.
 UNSETTLED = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART,
              KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError.FENCED_LEADER_EPOCH,
-             KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN}
+             KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN, KafkaError._NOENT}
 
 Partition = tuple[str, int]
 Positions = dict[Partition, int]  # (topic with prefix, partition) -> the offset that the next record gets
