@@ -28,7 +28,7 @@ struct unsynced {
     size_t len;
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards what follows */
 static char dir[PATH_MAX];
 static long eio_sync, eio_write, slow_sync_ms;
 static long long enospc_after = -1;
@@ -66,17 +66,19 @@ static void set_word(const char *word)
 void fault_io_set(const char *words)
 {
     char copy[PATH_MAX + 256];
+    snprintf(copy, sizeof copy, "%s", words);
+    pthread_mutex_lock(&lock);
     dir[0] = '\0';
     eio_sync = eio_write = slow_sync_ms = 0;
     enospc_after = -1;
     is_short = is_losing = false;
     syncs = faults = 0;
-    snprintf(copy, sizeof copy, "%s", words);
     char *rest = NULL;
     for (char *word = strtok_r(copy, " ", &rest); word != NULL;
          word = strtok_r(NULL, " ", &rest)) {
         set_word(word);
     }
+    pthread_mutex_unlock(&lock);
 }
 
 __attribute__((constructor)) static void read_environment(void)
@@ -87,12 +89,18 @@ __attribute__((constructor)) static void read_environment(void)
 
 unsigned fault_io_syncs(void)
 {
-    return syncs;
+    pthread_mutex_lock(&lock);
+    unsigned now = syncs;
+    pthread_mutex_unlock(&lock);
+    return now;
 }
 
 unsigned fault_io_faults(void)
 {
-    return faults;
+    pthread_mutex_lock(&lock);
+    unsigned now = faults;
+    pthread_mutex_unlock(&lock);
+    return now;
 }
 
 /* ---- which file ---- */
@@ -110,10 +118,16 @@ static bool path_of(int fd, char out[PATH_MAX])
 static bool is_ours(int fd)
 {
     char path[PATH_MAX];
-    return dir[0] != '\0' && fd >= 0 && fd < MAX_FDS && path_of(fd, path) &&
-           strncmp(path, dir, strlen(dir)) == 0;
+    if (fd < 0 || fd >= MAX_FDS || !path_of(fd, path)) {
+        return false;
+    }
+    pthread_mutex_lock(&lock);
+    bool is_below = dir[0] != '\0' && strncmp(path, dir, strlen(dir)) == 0;
+    pthread_mutex_unlock(&lock);
+    return is_below;
 }
 
+/* The lock is held. */
 static bool is_folder(int fd)
 {
     char path[PATH_MAX];
@@ -237,10 +251,10 @@ static int sync_faulty(int fd, long number)
     if (!is_ours(fd)) {
         return (int)syscall(number, fd);
     }
-    if (slow_sync_ms > 0) {
-        struct timespec pause = { slow_sync_ms / 1000, slow_sync_ms % 1000 * 1000000 };
-        nanosleep(&pause, NULL);
-    }
+    pthread_mutex_lock(&lock);
+    struct timespec pause = { slow_sync_ms / 1000, slow_sync_ms % 1000 * 1000000 };
+    pthread_mutex_unlock(&lock);
+    nanosleep(&pause, NULL);
     pthread_mutex_lock(&lock);
     int result = 0;
     syncs++;
@@ -278,11 +292,13 @@ int ftruncate(int fd, off_t length)
 
 int close(int fd)
 {
-    if (fd >= 0 && fd < MAX_FDS && unsynced[fd].bytes != NULL) {
+    if (fd >= 0 && fd < MAX_FDS) {
         pthread_mutex_lock(&lock);
-        flush(fd);
-        free(unsynced[fd].bytes);
-        unsynced[fd].bytes = NULL;
+        if (unsynced[fd].bytes != NULL) {
+            flush(fd);
+            free(unsynced[fd].bytes);
+            unsynced[fd].bytes = NULL;
+        }
         pthread_mutex_unlock(&lock);
     }
     return (int)syscall(SYS_close, fd);
@@ -312,19 +328,21 @@ int openat(int at, const char *name, int flags, ...)
         mode = (mode_t)va_arg(args, unsigned);
         va_end(args);
     }
-    if (is_losing && (flags & O_EXCL) != 0 && at >= 0 && is_ours(at)) {
-        pthread_mutex_lock(&lock);
-        int fd = open_nameless(name, flags & ~O_EXCL, mode);
-        pthread_mutex_unlock(&lock);
-        return fd;
+    int fd = -1;
+    bool is_new = (flags & O_EXCL) != 0 && is_ours(at);
+    pthread_mutex_lock(&lock);
+    bool has_no_name = is_new && is_losing;
+    if (has_no_name) {
+        fd = open_nameless(name, flags & ~O_EXCL, mode);
     }
-    return (int)syscall(SYS_openat, at, name, flags, mode);
+    pthread_mutex_unlock(&lock);
+    return has_no_name ? fd : (int)syscall(SYS_openat, at, name, flags, mode);
 }
 
 int unlinkat(int at, const char *name, int flags)
 {
     char hidden[PATH_MAX];
-    if (is_losing && is_ours(at)) {
+    if (is_ours(at)) {
         pthread_mutex_lock(&lock);
         for (int i = 0; i < MAX_NAMELESS; i++) {
             if (strcmp(nameless[i], name) == 0) {

@@ -14,7 +14,7 @@
  *                       no name until fsync of the folder
  *     slow_sync=MS      each sync takes that long
  *
- * Any thread, but fault_io_set, which no call may run beside.
+ * Any thread.
  */
 #ifndef TESTS_SUPPORT_FAULT_IO_H
 #define TESTS_SUPPORT_FAULT_IO_H
