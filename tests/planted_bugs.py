@@ -10,7 +10,7 @@ A bug is a patch in tests/planted/, with lines before it that say what it is and
 Of each the script says which of these tests failed. A bug that none saw, a patch that does not apply any more, a test that
 fails without any bug: exit code 1. Prints the table of tests/README.md; --write puts it there.
 
-usage: planted_bugs.py [--write] [PATCH...]
+usage: planted_bugs.py [--write] [--scratch FOLDER] [PATCH...]
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ def copy_to(folder: Path) -> None:
     for name in filter(None, names):
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
+            if not (folder / name).exists() or (folder / name).read_bytes() != (ROOT / name).read_bytes():
+                shutil.copy2(ROOT / name, folder / name)
 
 
 def target_of(test: str) -> str:
@@ -103,10 +104,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help="put the table into tests/README.md")
     parser.add_argument("patches", nargs="*", type=Path, help="only these (default: all of tests/planted)")
+    parser.add_argument("--scratch", type=Path, help="keep the copy and its builds there: a second run builds only what has changed")
     arguments = parser.parse_args()
     bugs = [Bug.read(patch.resolve()) for patch in arguments.patches or sorted((ROOT / "tests" / "planted").glob("*.patch"))]
     with tempfile.TemporaryDirectory(prefix="backstitch-planted-") as scratch:
-        folder = Path(scratch)
+        folder = (arguments.scratch or Path(scratch)).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
         try:
             copy_to(folder)
             for preset in sorted({bug.preset for bug in bugs}):
