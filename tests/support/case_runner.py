@@ -155,7 +155,7 @@ class CaseRunner:
 
     def _create(self, schema: str, table: str, columns: dict[str, str]) -> None:
         self._execute("CREATE SCHEMA IF NOT EXISTS {0}", schema)
-        self._execute('CREATE TABLE {0}.{1} (message_id text COLLATE "C" PRIMARY KEY)', schema, table)
+        self._execute('CREATE TABLE {0}.{1} ({2} {3} COLLATE "C" PRIMARY KEY)', schema, table, "message_id", columns["message_id"])
         for name, kind in columns.items():
             if name != "message_id":
                 self._execute("ALTER TABLE {0}.{1} ADD COLUMN {2} {3}", schema, table, name, kind)
