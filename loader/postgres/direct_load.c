@@ -384,10 +384,11 @@ static enum direct_outcome take_back(struct direct *d)
     bool is_ended =
         PQstatus(d->setup->connection->pg) == CONNECTION_OK &&
         connection_run(d->setup->connection, "ROLLBACK", "rolling back", &d->ignored);
-    /* Who has waited in vain for a lock would wait for it once more. */
+    /* A lock that was not given up (55P03) is waited for once more in the staged way:
+     * only that one says which table it was, and so lets it be held while the others
+     * load. */
     bool is_final = kind == SINK_RECONNECT || kind == SINK_FENCED ||
-                    strcmp(d->err->code, "BS002") == 0 ||
-                    strcmp(d->err->code, "55P03") == 0;
+                    strcmp(d->err->code, "BS002") == 0;
     if (!is_ended && !is_final) {
         *d->err = d->ignored;
     }

@@ -16,7 +16,7 @@
 
 enum direct_outcome {
     DIRECT_DONE,
-    DIRECT_FAILED,      /* BS001, BS002, 55P03, or the connection is lost: see *err */
+    DIRECT_FAILED,      /* BS001, BS002, or the connection is lost: *err says which */
     DIRECT_ROLLED_BACK, /* load it the staged way; *err says why, for the log */
 };
 
