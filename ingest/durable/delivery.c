@@ -24,17 +24,26 @@ struct delivery *delivery_new(const struct delivery_setup *setup)
     return d;
 }
 
+static bool is_in_body(const struct delivery *d, struct view v)
+{
+    uintptr_t start = (uintptr_t)d->body.data;
+    return (uintptr_t)v.data >= start && (uintptr_t)v.data < start + d->body.len;
+}
+
+/* The delivery may be read (by the spool) after its request has been answered and the
+ * worker's memory has gone on to the next. */
+static struct view keep(struct delivery *d, struct view v)
+{
+    return v.len == 0 || is_in_body(d, v) ? v : arena_copy(&d->texts, v);
+}
+
 void delivery_set_common(struct delivery *d, const struct record *common)
 {
     record_facts_format(common, &d->facts);
-    d->batch_context = common->context;
-    d->integrations = common->integrations;
-    if (common->sent_at.len > 0) {
-        d->sent_at = arena_copy(&d->texts, common->sent_at);
-    }
-    if (common->traceparent.len > 0) {
-        d->traceparent = arena_copy(&d->texts, common->traceparent);
-    }
+    d->batch_context = keep(d, common->context);
+    d->integrations = keep(d, common->integrations);
+    d->sent_at = keep(d, common->sent_at);
+    d->traceparent = keep(d, common->traceparent);
 }
 
 void delivery_take_body(struct delivery *d, struct buf *body, uint64_t *charged)
@@ -43,12 +52,6 @@ void delivery_take_body(struct delivery *d, struct buf *body, uint64_t *charged)
     d->charged += *charged;
     buf_init(body, body->max);
     *charged = 0;
-}
-
-static bool is_in_body(const struct delivery *d, struct view v)
-{
-    uintptr_t start = (uintptr_t)d->body.data;
-    return (uintptr_t)v.data >= start && (uintptr_t)v.data < start + d->body.len;
 }
 
 static const struct view *copy_rejection(struct delivery *d, const struct record *r)
@@ -70,9 +73,7 @@ void delivery_add(struct delivery *d, const struct record *r, bool copies)
                                         .seq = r->seq,
                                         .topic = (uint8_t)r->topic,
                                         .has_type = r->type.len > 0 };
-    if (!is_in_body(d, r->key)) {
-        record->key = arena_copy(&d->texts, r->key);
-    }
+    record->key = keep(d, r->key);
     if (copies) {
         record->value = arena_copy(&d->texts, r->value);
     }

@@ -88,11 +88,11 @@ struct delivery {
 /* A delivery without records, with the request's reference. */
 struct delivery *delivery_new(const struct delivery_setup *setup);
 
-/* Before the hand-over: what all records share, copied but for context and integrations,
- * which the body holds; the body with its share of the budget (`body` is empty
- * afterwards). */
-void delivery_set_common(struct delivery *d, const struct record *common);
+/* Before the hand-over, in this order: the body with its share of the budget (`body` is
+ * empty afterwards); what all records share, copied where it does not lie in that body.
+ */
 void delivery_take_body(struct delivery *d, struct buf *body, uint64_t *charged);
+void delivery_set_common(struct delivery *d, const struct record *common);
 
 /* Before the hand-over: adds a record. With `copies` its value is copied (and lives in
  * the delivery), else it must lie in the body that the delivery has taken. */

@@ -218,6 +218,34 @@ static void test_headers_are_the_requests_and_the_records_own(void **state)
     delivery_bed_close(&bed);
 }
 
+/* A request that is answered late gives its memory to the next one. */
+static void test_what_the_records_share_outlives_the_request(void **state)
+{
+    struct delivery_bed bed;
+    char scratch[RECORD_FACTS_BYTES];
+    struct record_header headers[RECORD_HEADERS_MAX];
+    struct record read = { .seq = 0 };
+    struct error err;
+    (void)state;
+    delivery_bed_open(&bed);
+    struct delivery *d = delivery_bed_new(&bed, 1);
+    char context[] = "{\"a\":1}";
+    struct record common = { .source = view_cstr("shop"),
+                             .schema = view_cstr("shop"),
+                             .context = view_cstr(context),
+                             .integrations = view_cstr(context) };
+    delivery_set_common(d, &common);
+    delivery_bed_add(d, "k", view_cstr("{}"));
+    context[2] = 'x';
+    size_t count = delivery_headers(d, 0, scratch, headers);
+    assert_true(record_decode_headers(headers, count, &read, &err));
+    assert_true(view_equal_cstr(read.context, "{\"a\":1}"));
+    assert_true(view_equal_cstr(read.integrations, "{\"a\":1}"));
+    assert_true(delivery_claim(d, DELIVERY_OPEN, DELIVERY_ENDED));
+    delivery_end(d, DELIVERY_REFUSED);
+    delivery_bed_close(&bed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +257,7 @@ int main(void)
         cmocka_unit_test(test_the_body_is_its_own_with_its_share_of_the_budget),
         cmocka_unit_test(test_above_the_budget_nothing_is_charged),
         cmocka_unit_test(test_headers_are_the_requests_and_the_records_own),
+        cmocka_unit_test(test_what_the_records_share_outlives_the_request),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
