@@ -207,7 +207,7 @@ def away(bed: Bed) -> None:
 
 
 def profile(bed: Bed) -> None:
-    for case in (bed.case(1, 64), bed.case(1, 256), bed.case(100, 16)):
+    for case in (bed.case(1, 64), bed.case(1, 256), bed.case(100, 16), bed.case(1000, 8)):
         for name in bed.ingests:
             with bed.server(name) as (pid, port):
                 load(replace(case, seconds=WARM_SECONDS), port)
