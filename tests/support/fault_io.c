@@ -202,6 +202,8 @@ ssize_t writev(int fd, const struct iovec *parts, int count)
     for (int i = 0; i < count; i++) {
         ssize_t done = write_faulty(fd, parts[i].iov_base, parts[i].iov_len);
         if (done < 0) {
+            /* What came before is written: the call is short, and the next one fails. */
+            eio_write = sum > 0 && errno == EIO ? 1 : eio_write;
             sum = sum > 0 ? sum : -1;
             break;
         }
