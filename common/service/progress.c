@@ -33,10 +33,16 @@ static int64_t rate_of(const struct progress *p, int64_t now, int64_t done)
 static void show_bar(const struct progress *p, int64_t now, int64_t done, int64_t changed)
 {
     char bar[BAR_WIDTH + 1];
+    char detail[100];
     int64_t rate = rate_of(p, now, done);
+    if (p->detail == NULL) {
+        snprintf(detail, sizeof detail, "%lld changed", (long long)changed);
+    } else {
+        snprintf(detail, sizeof detail, "%s", p->detail);
+    }
     if (p->total <= 0) {
-        fprintf(stderr, "\r%lld %s, %lld changed, %lld/s   ", (long long)done, p->unit,
-                (long long)changed, (long long)rate);
+        fprintf(stderr, "\r%lld %s, %s, %lld/s   ", (long long)done, p->unit, detail,
+                (long long)rate);
         return;
     }
     int64_t shown = done < p->total ? done : p->total;
@@ -44,9 +50,9 @@ static void show_bar(const struct progress *p, int64_t now, int64_t done, int64_
     memset(bar, '.', BAR_WIDTH);
     memset(bar, '#', full);
     bar[BAR_WIDTH] = '\0';
-    fprintf(stderr, "\r[%s] %lld of about %lld %s, %lld changed, %lld/s, %lld s left   ",
-            bar, (long long)done, (long long)p->total, p->unit, (long long)changed,
-            (long long)rate, rate == 0 ? 0LL : (long long)((p->total - shown) / rate));
+    fprintf(stderr, "\r[%s] %lld of about %lld %s, %s, %lld/s, %lld s left   ", bar,
+            (long long)done, (long long)p->total, p->unit, detail, (long long)rate,
+            rate == 0 ? 0LL : (long long)((p->total - shown) / rate));
 }
 
 void progress_update(struct progress *p, int64_t done, int64_t changed)
@@ -58,6 +64,10 @@ void progress_update(struct progress *p, int64_t done, int64_t changed)
     p->shown_mono_ms = now;
     if (p->is_terminal) {
         show_bar(p, now, done, changed);
+    } else if (p->detail != NULL) {
+        log_info(p->event, log_int(p->unit, done), log_int("of_about", p->total),
+                 log_text("detail", p->detail),
+                 log_int("per_second", rate_of(p, now, done)));
     } else {
         log_info(p->event, log_int(p->unit, done), log_int("of_about", p->total),
                  log_int("changed", changed),

@@ -15,6 +15,8 @@ struct progress {
     int64_t total;     /* about; -1: unknown */
     int64_t began_mono_ms, shown_mono_ms;
     bool is_terminal;
+    const char *detail; /* in place of how many were changed: "12 new, 3 present"; or NULL
+                         */
 };
 
 /* Begins. The texts must outlive it. */

@@ -14,9 +14,9 @@
 #include <malloc.h>
 #include <stdatomic.h>
 
-#define REFRESH_EVERY_MS 1000 /* how soon a changed registry is noticed */
-#define ARENAS 16              /* as many as glibc makes for two cores */
-#define KEPT_SHARE 16          /* of the memory, by all arenas together */
+#define REFRESH_EVERY_MS 1000    /* how soon a changed registry is noticed */
+#define ARENAS 16                /* as many as glibc makes for two cores */
+#define KEPT_SHARE 16            /* of the memory, by all arenas together */
 #define KEPT_MAX_BYTES (4 << 20) /* an arena's; more gains nothing */
 #define DRAIN_LOOK_MS 20
 #define FLUSH_SHARE 2 /* half of what is left of the shutdown timeout */

@@ -25,6 +25,24 @@ struct status_flags {
     bool partitions;
 };
 
+/* Reads records of the log again: shows the plan, executes it, goes on with a run. */
+int command_replay(const struct command_call *call);
+
+struct replay_flags {
+    char *topic, *partition; /* a,b,c */
+    char *from_time, *from_offset, *until_time, *until_offset;
+    bool from_earliest, until_now;
+    char *source, *type, *message_id; /* a,b,c */
+    char *message_ids_from;           /* a file, one id a line; "-": stdin */
+    char *target_schema;
+    bool fresh_types, overwrite, allow_partial;
+    char *rate; /* "2000/s" */
+    bool execute;
+    char *resume; /* a run */
+    bool swap;
+    bool list;
+};
+
 /* Prints which column each dotted path gets, and why. */
 int command_names(const struct command_call *call);
 

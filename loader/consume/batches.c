@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 #define LOOK_AT_HELD_MS 5000
+/* So many records that are only passed count for one that is loaded. */
+#define SKIPPED_FOR_ONE 20
 
 static int64_t now_of(const struct batches *b)
 {
@@ -66,8 +68,10 @@ void batches_add(struct batches *b, const struct log_record *record, int64_t fro
 
 bool batches_is_full(const struct batches *b)
 {
-    return b->filling->record_count >= b->setup.limits.batch_rows ||
-           b->filling->bytes >= b->setup.limits.batch_bytes;
+    const struct batch *f = b->filling;
+    return f->record_count - f->skipped_count >= b->setup.limits.batch_rows ||
+           f->skipped_count >= b->setup.limits.batch_rows * SKIPPED_FOR_ONE ||
+           f->bytes >= b->setup.limits.batch_bytes;
 }
 
 int64_t batches_age_left_ms(const struct batches *b)

@@ -244,6 +244,7 @@ static bool poll_once(struct consumer *c, int timeout_ms)
     struct error err;
     switch (c->stream->poll(c->stream->context, timeout_ms, &poll, &err)) {
     case STREAM_NOTHING:
+    case STREAM_END:
         break;
     case STREAM_RECORD:
         log_outage_end(&c->assignment.kafka_outage, "kafka");

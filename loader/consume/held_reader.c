@@ -285,6 +285,15 @@ static void out_of_range(struct held_reader *h, int64_t now_mono_ms)
     h->retry_at_mono_ms = now_mono_ms + RETRY_MS;
 }
 
+/* The range's last offsets hold no record (a transaction's mark, another program's). */
+static void end_of_log(struct held_reader *h, const struct stream_partition *at)
+{
+    if (at->partition == h->filling->slice.partition && at->offset >= end_of(h) &&
+        strcmp(at->topic, h->filling->slice.topic) == 0) {
+        reach(h, at->offset);
+    }
+}
+
 /* False when there is nothing more to read for now. */
 static bool read_one(struct held_reader *h, const struct batch_context *context,
                      int64_t now_mono_ms)
@@ -302,6 +311,9 @@ static bool read_one(struct held_reader *h, const struct batch_context *context,
     case STREAM_FAILED:
         log_failure(LOG_DEBUG, "held_not_read", &err);
         return false;
+    case STREAM_END:
+        end_of_log(h, &poll.partitions[0]);
+        return !h->is_ready;
     case STREAM_NOTHING:
     case STREAM_ASSIGNED:
     case STREAM_REVOKED:

@@ -28,7 +28,8 @@ struct kafka_stream {
     enum change change; /* set by the rebalance callback, told by the next poll */
     struct stream_partition *assigned;
     size_t assigned_count;
-    bool must_unassign; /* the revoke was told; the group waits for us */
+    struct stream_partition ended; /* of STREAM_END */
+    bool must_unassign;            /* the revoke was told; the group waits for us */
     bool is_closing;
     bool has_error; /* set by the error callback, told by the next poll */
     struct error error;
@@ -195,7 +196,23 @@ static enum stream_event tell_change(struct kafka_stream *s, struct stream_poll 
     return change == CHANGE_ASSIGNED ? STREAM_ASSIGNED : STREAM_REVOKED;
 }
 
-static enum stream_event tell_error(rd_kafka_message_t *message, struct error *err)
+static enum stream_event tell_end(struct kafka_stream *s,
+                                  const rd_kafka_message_t *message,
+                                  struct stream_poll *out)
+{
+    enum event_type type;
+    s->ended = (struct stream_partition){
+        .topic = topic_of(s, rd_kafka_topic_name(message->rkt), &type),
+        .partition = message->partition,
+        .offset = message->offset,
+    };
+    out->partitions = &s->ended;
+    out->partition_count = 1;
+    return STREAM_END;
+}
+
+static enum stream_event tell_error(struct kafka_stream *s, rd_kafka_message_t *message,
+                                    struct stream_poll *out, struct error *err)
 {
     rd_kafka_resp_err_t code = message->err;
     enum stream_event event = STREAM_FAILED;
@@ -203,7 +220,7 @@ static enum stream_event tell_error(rd_kafka_message_t *message, struct error *e
         code == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE) {
         event = STREAM_OUT_OF_RANGE;
     } else if (code == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-        event = STREAM_NOTHING;
+        event = tell_end(s, message, out);
     } else {
         kafka_error_set(err, code, rd_kafka_message_errstr(message));
     }
@@ -227,7 +244,7 @@ static enum stream_event stream_poll(void *context, int timeout_ms,
         return tell_change(s, out);
     }
     if (message != NULL && message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        return tell_error(message, err);
+        return tell_error(s, message, out, err);
     }
     if (message != NULL) {
         fetch_waker_took(s->waker, message->len);
@@ -416,6 +433,9 @@ static rd_kafka_t *new_consumer(const struct kafka_stream_setup *setup,
     char text[256];
     if (!kafka_conf_new(&settings, &conf, err)) {
         return NULL;
+    }
+    if (!setup->is_member) { /* whoever reads a range must learn where the log ends */
+        rd_kafka_conf_set(conf, "enable.partition.eof", "true", NULL, 0);
     }
     rd_kafka_conf_set_opaque(conf, s);
     rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);

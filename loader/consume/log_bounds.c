@@ -128,6 +128,44 @@ bool log_bounds_read(const struct log_bounds_setup *setup, struct log_bounds *ou
     return done;
 }
 
+static rd_kafka_topic_partition_list_t *list_at(const struct log_bounds_setup *setup,
+                                                const struct log_partition *partitions,
+                                                size_t count, int64_t time_ms)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
+    for (size_t i = 0; i < count; i++) {
+        char topic[TOPIC_NAME_BYTES];
+        topic_name_format(setup->topic_prefix, partitions[i].topic, topic);
+        rd_kafka_topic_partition_list_add(list, topic, partitions[i].partition)->offset =
+            time_ms;
+    }
+    return list;
+}
+
+bool log_bounds_at(const struct log_bounds_setup *setup, const struct log_bounds *log,
+                   int64_t time_ms, int64_t *out, struct error *err)
+{
+    rd_kafka_t *client = new_client(setup, err);
+    if (client == NULL) {
+        return false;
+    }
+    rd_kafka_topic_partition_list_t *list =
+        list_at(setup, log->partitions, log->count, time_ms);
+    rd_kafka_resp_err_t code =
+        log->count == 0 ? RD_KAFKA_RESP_ERR_NO_ERROR
+                        : rd_kafka_offsets_for_times(client, list, setup->timeout_ms);
+    for (size_t i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < log->count; i++) {
+        code = list->elems[i].err;
+        /* RD_KAFKA_OFFSET_END: every record is older. */
+        out[i] =
+            list->elems[i].offset < 0 ? log->partitions[i].end : list->elems[i].offset;
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_destroy(client);
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR ||
+           kafka_error_set(err, code, "asking Kafka for the offsets of a time");
+}
+
 void log_bounds_release(struct log_bounds *b)
 {
     free(b->cluster_id);

@@ -33,6 +33,14 @@ struct log_bounds_setup {
 /* Asks Kafka. RETRY when it does not answer in time. */
 MUST_CHECK bool log_bounds_read(const struct log_bounds_setup *setup,
                                 struct log_bounds *out, struct error *err);
+/* For each partition of `log`, in its order, the first offset whose record is from
+ * `time_ms` or later (the time at which ingest gave it to Kafka); its end where there is
+ * none. `out` has room for all. */
+MUST_CHECK bool log_bounds_at(const struct log_bounds_setup *setup,
+                              const struct log_bounds *log, int64_t time_ms, int64_t *out,
+                              struct error *err);
+
+/* Frees what was read. */
 void log_bounds_release(struct log_bounds *b);
 
 #endif

@@ -36,6 +36,8 @@ enum stream_event {
     STREAM_ASSIGNED, /* the assignment is now `partitions` */
     STREAM_REVOKED,  /* the assignment is now empty; what is not loaded must be dropped
                         before the next poll */
+    STREAM_END, /* partitions[0] was read up to offset, the end of its log; told only by a
+                   stream that belongs to no group */
     STREAM_OUT_OF_RANGE,  /* the position of partitions[0] is outside the log */
     STREAM_COMMIT_FAILED, /* an asynchronous commit of before: *err */
     STREAM_FAILED,        /* *err: RETRY (goes on by itself) or FATAL */

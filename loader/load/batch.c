@@ -56,7 +56,9 @@ void batch_free(struct batch *b, const struct log_release *release)
     clear_mapping(b);
     free_marks(b);
     for (size_t i = 0; i < b->record_count; i++) {
-        release->release(release->context, b->records[i].message);
+        if (b->records[i].message != NULL) {
+            release->release(release->context, b->records[i].message);
+        }
     }
     free(b->records);
     free(b->entries);
@@ -99,9 +101,9 @@ static void extend_interval(struct batch *b, const struct log_record *record,
         b->intervals = grow(b->intervals, b->interval_count, &b->interval_capacity,
                             sizeof *b->intervals);
         v = &b->intervals[b->interval_count++];
-        v->topic = record->topic;
-        v->partition = record->partition;
-        v->from = from;
+        *v = (struct sink_interval){ .topic = record->topic,
+                                     .partition = record->partition,
+                                     .from = from };
     }
     v->to = record->offset + 1;
 }
@@ -205,7 +207,7 @@ static void map_one(struct batch *b, const struct batch_context *context, size_t
 {
     struct batch_entry *entry = &b->entries[at];
     *entry = (struct batch_entry){ .table = BATCH_NO_TABLE };
-    if (refuse_invalid(b, context, at)) {
+    if (b->records[at].is_skipped || refuse_invalid(b, context, at)) {
         return;
     }
     const struct record *r = &b->records[at].record;
@@ -250,6 +252,7 @@ void batch_add(struct batch *b, const struct batch_context *context,
         grow(b->entries, b->record_count, &b->entry_capacity, sizeof *b->entries);
     b->records[b->record_count++] = *record;
     b->bytes += record->record.value.len + record->record.context.len;
+    b->skipped_count += record->is_skipped;
     if (b->is_slice) {
         batch_reach(b, record->offset + 1);
     } else {

@@ -51,8 +51,9 @@ struct batch_table {
 struct batch {
     struct log_record *records;
     size_t record_count, record_capacity;
-    size_t loaded_count; /* so many of them, from the first on, are committed already */
-    uint64_t bytes;      /* of values and headers */
+    size_t loaded_count;  /* so many of them, from the first on, are committed already */
+    size_t skipped_count; /* so many are only passed (log_record.h, is_skipped) */
+    uint64_t bytes;       /* of values and headers */
     int64_t first_at_mono_ms;
     struct sink_interval *intervals;
     size_t interval_count, interval_capacity;

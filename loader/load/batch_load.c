@@ -44,6 +44,28 @@ static void add_intervals(const struct batch *b, size_t from, size_t to,
     out->load.intervals = out->intervals;
 }
 
+static bool is_of(const struct sink_interval *v, const struct log_record *r)
+{
+    return v->partition == r->partition && v->topic == r->topic;
+}
+
+/* A replay accounts for every record of its range. Records come in runs of one partition.
+ */
+static void count_records(const struct batch *b, size_t from, size_t to,
+                          const struct batch_load *out)
+{
+    struct sink_interval *v = out->intervals;
+    const struct sink_interval *end = v + out->load.interval_count;
+    for (size_t i = from; i < to; i++) {
+        while (!is_of(v, &b->records[i])) {
+            v = v + 1 < end ? v + 1 : out->intervals;
+        }
+        v->records++;
+        v->skipped += b->records[i].is_skipped;
+        v->deletions += b->entries[i].outcome == MAP_DELETION;
+    }
+}
+
 /* ---- what waits ---- */
 
 static struct sink_hold *hold_of(struct batch_load *out, const struct log_record *r,
@@ -114,6 +136,9 @@ static void add_record(const struct batch *b, const struct held_tables *held,
     const struct batch_entry *e = &b->entries[record];
     const struct log_record *r = &b->records[record];
     const struct table *table = NULL;
+    if (r->is_skipped) {
+        return;
+    }
     if (e->outcome == MAP_REJECTED) {
         struct sink_rejected *rejected = &b->rejected[e->at];
         struct view schema = batch_load_rejected_schema(rejected);
@@ -197,6 +222,7 @@ void batch_load_make(const struct batch *b, size_t from, size_t to,
     } else {
         add_deletions(b, from, to, out);
         add_intervals(b, from, to, out);
+        count_records(b, from, to, out);
     }
     out->load.tables = out->tables;
     out->load.table_count = b->table_count;

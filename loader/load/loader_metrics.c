@@ -255,7 +255,7 @@ void loader_metrics_batch(struct loader_metrics *m, const struct batch *b,
     metric_observe(plain(m, BATCH_SECONDS),
                    (double)(now_mono_ms - b->first_at_mono_ms) / 1000.0);
     for (size_t i = 0; i < b->record_count; i++) {
-        if (b->records[i].headers_are_valid) {
+        if (b->records[i].headers_are_valid && !b->records[i].is_skipped) {
             metric_observe(freshness,
                            (double)(now - b->records[i].record.received_at_ms) / 1000.0);
         }

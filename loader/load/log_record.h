@@ -18,7 +18,9 @@ struct log_record {
     int64_t offset;
     bool headers_are_valid; /* else `header_fault` says what is wrong */
     char header_fault[120];
-    void *message;
+    void *message;   /* NULL: there is nothing to give back */
+    bool is_skipped; /* it is passed, and counted, but not loaded: a replay does not want
+                        it */
 };
 
 /* Where records are given back: a stream's own function. */

@@ -92,20 +92,6 @@ static void add_tables(struct pipeline *p, const struct batch *b)
     }
 }
 
-static void add_held(struct pipeline *p)
-{
-    struct task_result *r = &p->result;
-    r->held = mem_calloc(p->keeper.held.count, sizeof *r->held);
-    for (size_t i = 0; i < p->keeper.held.count; i++) {
-        const struct held_table *h = &p->keeper.held.list[i];
-        if (!h->is_on_trial) {
-            struct held_name *name = &r->held[r->held_count++];
-            memcpy(name->schema, h->schema, sizeof name->schema);
-            memcpy(name->table, h->table, sizeof name->table);
-        }
-    }
-}
-
 static enum pipeline_step end(struct pipeline *p, enum task_outcome outcome)
 {
     p->result.outcome = outcome;
@@ -113,7 +99,7 @@ static enum pipeline_step end(struct pipeline *p, enum task_outcome outcome)
     if (p->result.task.kind == TASK_LOAD) {
         add_tables(p, p->result.task.batch);
     }
-    add_held(p);
+    table_keeper_add_held(&p->keeper, &p->result);
     p->has_ended = true;
     return PIPELINE_ENDED;
 }
@@ -418,12 +404,23 @@ static enum pipeline_step load_part(struct pipeline *p, uint64_t *wait_ms)
     return step;
 }
 
-/* A slice is one table's: when that is held, nothing of it can be loaded. */
+/* A slice is one table's: when that is held, nothing of it can be loaded. A replay loads
+ * all or says what it cannot. */
 static bool is_in_vain(const struct pipeline *p)
 {
     const struct batch *b = p->result.task.batch;
-    return b->is_slice && held_tables_has(&p->keeper.held, view_cstr(b->slice.schema),
-                                          view_cstr(b->slice.table));
+    const struct held_tables *held = &p->keeper.held;
+    return (p->setup.stops_at_held && held->count > 0) ||
+           (b->is_slice &&
+            held_tables_has(held, view_cstr(b->slice.schema), view_cstr(b->slice.table)));
+}
+
+static enum pipeline_step end_in_vain(struct pipeline *p)
+{
+    if (p->setup.stops_at_held) {
+        table_keeper_tell_held(&p->keeper, &p->result.error);
+    }
+    return end(p, p->setup.stops_at_held ? TASK_IMPOSSIBLE : TASK_HELD);
 }
 
 static struct failed not_ensured(const struct batch *b, size_t table)
@@ -437,7 +434,7 @@ static enum pipeline_step step_load(struct pipeline *p, uint64_t *wait_ms)
     struct batch *b = p->result.task.batch;
     struct ensure_report report;
     if (is_in_vain(p)) {
-        return end(p, TASK_HELD);
+        return end_in_vain(p);
     }
     switch (table_keeper_ensure(&p->keeper, b, &report)) {
     case ENSURE_DONE:
@@ -452,7 +449,7 @@ static enum pipeline_step step_load(struct pipeline *p, uint64_t *wait_ms)
         return after_failure(p, &at, &report.err, report.is_extending, wait_ms);
     }
     }
-    return is_in_vain(p) ? end(p, TASK_HELD) : load_part(p, wait_ms);
+    return is_in_vain(p) ? end_in_vain(p) : load_part(p, wait_ms);
 }
 
 /* ---- other tasks ---- */

@@ -20,6 +20,9 @@ struct pipeline_setup {
     /* The first wait after a failure, the longest one, and the seed of their jitter. */
     uint64_t backoff_first_ms, backoff_max_ms;
     uint64_t seed;
+    /* A table that cannot be loaded ends the process's work (a replay) instead of being
+     * held: TASK_IMPOSSIBLE. */
+    bool stops_at_held;
 };
 
 struct pipeline;

@@ -3,6 +3,7 @@
 #include "loader/mapping/table_fault.h"
 #include "loader/postgres/table_advice.h"
 
+#include "common/base/mem.h"
 #include "common/service/log.h"
 
 #include <stdio.h>
@@ -407,4 +408,24 @@ enum ensure_outcome table_keeper_ensure(struct table_keeper *k, struct batch *ba
         all = one == ENSURE_MAP_AGAIN ? one : all;
     }
     return all;
+}
+
+void table_keeper_add_held(const struct table_keeper *k, struct task_result *r)
+{
+    r->held = mem_calloc(k->held.count, sizeof *r->held);
+    for (size_t i = 0; i < k->held.count; i++) {
+        const struct held_table *h = &k->held.list[i];
+        if (!h->is_on_trial) {
+            struct held_name *name = &r->held[r->held_count++];
+            memcpy(name->schema, h->schema, sizeof name->schema);
+            memcpy(name->table, h->table, sizeof name->table);
+        }
+    }
+}
+
+void table_keeper_tell_held(const struct table_keeper *k, struct error *err)
+{
+    const struct held_table *t = &k->held.list[0];
+    error_set(err, ERROR_FATAL, ERROR_FROM_SELF, t->why.code,
+              "%s.%s cannot be loaded: %s", t->schema, t->table, t->why.text);
 }

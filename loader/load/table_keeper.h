@@ -13,6 +13,7 @@
 #include "loader/load/batch.h"
 #include "loader/load/held_tables.h"
 #include "loader/load/loader_metrics.h"
+#include "loader/load/task.h"
 
 struct table_keeper {
     const struct sink *sink;
@@ -63,6 +64,12 @@ bool table_keeper_look(struct table_keeper *k, const char *cluster_id, struct er
 
 /* A load with these rows was committed: tables on trial have passed. */
 void table_keeper_loaded(struct table_keeper *k, const struct sink_load *load);
+
+/* Every held table that is not on trial, for the consumer. */
+void table_keeper_add_held(const struct table_keeper *k, struct task_result *r);
+
+/* FATAL: the first held table and why; there is one. */
+void table_keeper_tell_held(const struct table_keeper *k, struct error *err);
 
 /* The table is to be read again before it is used; all of them: a new session. */
 void table_keeper_forget(struct table_keeper *k, const struct table *t);

@@ -119,18 +119,34 @@ CREATE TABLE backstitch.offset_gap (
     "table"         text
 );
 
+-- Replays: what is to be read again, and into what (operations.md, section 4). A run is resumed from these two tables alone.
+CREATE TABLE backstitch.replay (
+    run             text PRIMARY KEY,
+    cluster_id      text NOT NULL,
+    selection       text NOT NULL, -- which records, one criterion a line (loader/consume/selection.h)
+    live_schema     text,          -- with a target: whose tables it stands beside
+    target_schema   text,          -- NULL: the records' own
+    is_overwriting  boolean NOT NULL,
+    allows_partial  boolean NOT NULL,
+    rate            bigint NOT NULL, -- records a second; 0: as fast as it goes
+    state           text NOT NULL CHECK (state IN ('planned', 'running', 'done', 'swapped')),
+    planned_at      timestamptz NOT NULL DEFAULT now(),
+    ended_at        timestamptz,
+    kept_schema     text -- after a swap: where the tables of before are
+);
+
+-- How far a replay is, partition by partition. What became of the records that it loaded is in load_stat, under the loader 'replay RUN'.
 CREATE TABLE backstitch.replay_run (
-    run             text NOT NULL,
+    run             text NOT NULL REFERENCES backstitch.replay ON DELETE CASCADE,
     topic           text NOT NULL,
     kafka_partition int NOT NULL,
     from_offset     bigint NOT NULL,
     to_offset       bigint NOT NULL,
     next_offset     bigint NOT NULL,
-    rows_new        bigint NOT NULL DEFAULT 0,
-    rows_present    bigint NOT NULL DEFAULT 0,
-    rows_rejected   bigint NOT NULL DEFAULT 0,
-    rows_suppressed bigint NOT NULL DEFAULT 0,
-    state           text NOT NULL,
+    records         bigint NOT NULL DEFAULT 0, -- read
+    skipped         bigint NOT NULL DEFAULT 0, -- of them: not selected
+    deletions       bigint NOT NULL DEFAULT 0, -- of them: requests for deletion
+    lost            bigint NOT NULL DEFAULT 0, -- offsets that retention took before they were read
     updated_at      timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (run, topic, kafka_partition)
 );
@@ -154,6 +170,29 @@ BEGIN
     END IF;
 END $$;
 
+-- The same for a partition of a replay; p_records of them were read, some of which were skipped or are requests for deletion.
+CREATE FUNCTION backstitch.advance_replay(p_run text, p_topic text, p_partition int, p_from bigint, p_to bigint,
+                                          p_records bigint, p_skipped bigint, p_deletions bigint) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    UPDATE backstitch.replay_run
+       SET next_offset = p_to, records = records + p_records, skipped = skipped + p_skipped,
+           deletions = deletions + p_deletions, updated_at = now()
+     WHERE run = p_run AND topic = p_topic AND kafka_partition = p_partition AND next_offset = p_from;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the replay % of %:% is not at %', p_run, p_topic, p_partition, p_from USING ERRCODE = 'BS001';
+    END IF;
+END $$;
+
+-- A replay goes on past offsets that the log no longer has.
+CREATE FUNCTION backstitch.move_replay(p_run text, p_topic text, p_partition int, p_from bigint, p_to bigint, p_lost bigint) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    PERFORM backstitch.advance_replay(p_run, p_topic, p_partition, p_from, p_to, 0, 0, 0);
+    UPDATE backstitch.replay_run SET lost = lost + p_lost
+     WHERE run = p_run AND topic = p_topic AND kafka_partition = p_partition;
+END $$;
+
 -- Moves a position outside of a load: a first use (p_from NULL), an operator's reset, a gap; BS001 as advance does.
 CREATE FUNCTION backstitch.move_position(p_group text, p_cluster text, p_topic text, p_partition int, p_from bigint, p_to bigint,
                                          p_missing bigint, p_why text, p_owner text) RETURNS void
@@ -171,6 +210,65 @@ BEGIN
     IF p_missing > 0 THEN
         INSERT INTO backstitch.offset_gap (consumer_group, cluster_id, topic, kafka_partition, from_offset, to_offset, why)
         VALUES (p_group, p_cluster, p_topic, p_partition, p_to - p_missing, p_to, p_why);
+    END IF;
+END $$;
+
+-- A replay's target: a schema with tables like those of the live one (comments, defaults and keys too), for what is to be loaded beside
+-- them. Tables that are there stay as they are. How many were made.
+CREATE FUNCTION backstitch.make_like(p_live text, p_target text) RETURNS bigint
+    LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_table record;
+    v_made  bigint := 0;
+BEGIN
+    IF to_regnamespace(quote_ident(p_target)) IS NULL THEN
+        EXECUTE format('CREATE SCHEMA %I', p_target);
+    END IF;
+    FOR v_table IN SELECT c.relname, c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                    WHERE n.nspname = p_live AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+                      AND to_regclass(format('%I.%I', p_target, c.relname)) IS NULL ORDER BY c.relname LOOP
+        IF v_table.relkind = 'p' THEN
+            RAISE EXCEPTION '%.% is partitioned: make %.% as it should be, then plan again', p_live, v_table.relname, p_target,
+                v_table.relname USING ERRCODE = 'feature_not_supported';
+        END IF;
+        EXECUTE format('CREATE TABLE %I.%I (LIKE %I.%I INCLUDING ALL)', p_target, v_table.relname, p_live, v_table.relname);
+        v_made := v_made + 1;
+    END LOOP;
+    INSERT INTO backstitch.demoted_column ("schema", "table", "column", path, demoted_at)
+        SELECT p_target, "table", "column", path, demoted_at FROM backstitch.demoted_column WHERE "schema" = p_live
+        ON CONFLICT DO NOTHING;
+    RETURN v_made;
+END $$;
+
+-- Who asked for deletion in one schema has asked for it in another that holds the same events.
+CREATE FUNCTION backstitch.copy_deletions(p_from text, p_to text) RETURNS void
+    LANGUAGE sql SET search_path = pg_catalog AS $$
+    INSERT INTO backstitch.deletion (message_id, "schema", user_id, requested_at)
+        SELECT message_id, p_to, user_id, requested_at FROM backstitch.deletion WHERE "schema" = p_from
+        ON CONFLICT DO NOTHING
+$$;
+
+-- A replay's target takes the live schema's place, which is kept under another name. The caller's transaction: loads that are under way
+-- are waited for, and those after it find the new tables.
+CREATE FUNCTION backstitch.swap_schema(p_run text, p_live text, p_target text, p_kept text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(backstitch.schema_lock(), hashtext(s)) FROM unnest(ARRAY[p_live, p_target]) s ORDER BY s;
+    PERFORM backstitch.copy_deletions(p_live, p_target);
+    IF EXISTS (SELECT FROM backstitch.deletion WHERE "schema" = p_target AND completed_at IS NULL) THEN
+        UPDATE backstitch.deletion d SET completed_at = NULL -- its rows may be in the new tables
+         WHERE d."schema" = p_live AND EXISTS (SELECT FROM backstitch.deletion t WHERE t."schema" = p_target
+                                                  AND t.message_id = d.message_id AND t.completed_at IS NULL);
+    END IF;
+    DELETE FROM backstitch.deletion WHERE "schema" = p_target;
+    DELETE FROM backstitch.demoted_column WHERE "schema" = p_target;
+    DELETE FROM backstitch.source WHERE "schema" = p_target;
+    UPDATE backstitch.schema_change SET "schema" = p_live WHERE "schema" = p_target;
+    EXECUTE format('ALTER SCHEMA %I RENAME TO %I', p_live, p_kept);
+    EXECUTE format('ALTER SCHEMA %I RENAME TO %I', p_target, p_live);
+    UPDATE backstitch.replay SET state = 'swapped', kept_schema = p_kept WHERE run = p_run AND state = 'done';
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the run % is not done', p_run USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
 END $$;
 

@@ -142,7 +142,8 @@ void copies_note_present(struct copies *c, struct view message_id,
     }
     int64_t best = copies_winner(c, group)->sequence;
     bool can_win =
-        sequence != NULL && (c->newest_wins ? best > *sequence : best < *sequence);
+        sequence != NULL && ((c->newest_wins ? best > *sequence : best < *sequence) ||
+                             (c->overwrites && best == *sequence));
     group->fate = can_win ? COPIES_STAGED : COPIES_BEATEN;
 }
 

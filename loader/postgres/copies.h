@@ -27,6 +27,7 @@ struct copies {
     const struct row *rows;
     size_t row_count;
     bool newest_wins;
+    bool overwrites; /* the same copy wins over its own row */
     uint32_t *order; /* numbers of rows */
     struct copies_group *groups;
     size_t group_count;

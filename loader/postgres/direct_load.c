@@ -414,6 +414,7 @@ static bool find_table(struct direct *d, size_t i, struct load_table *t)
     struct direct_table *direct = &d->direct.tables[i];
     *direct = (struct direct_table){ .table = t };
     copies_init(&direct->copies, t->rows->rows, t->rows->row_count, d->query.newest_wins);
+    direct->copies.overwrites = d->query.overwrites;
     if (!staging_find(d->setup->staging, d->setup->connection, table, &t->staging,
                       d->err)) {
         return false;
@@ -453,7 +454,8 @@ enum direct_outcome direct_load_run(const struct load_setup *setup,
                                    .tables = tables,
                                    .table_count = load_list_tables(load, tables),
                                    .key = setup->key,
-                                   .newest_wins = setup->newest_wins };
+                                   .newest_wins = setup->newest_wins,
+                                   .overwrites = setup->overwrites };
     d.direct.load = &d.query;
     d.direct.tables = mem_calloc(load->table_count, sizeof *d.direct.tables);
     enum direct_outcome outcome = run(&d, tables, counts);

@@ -255,7 +255,8 @@ bool load_run(const struct load_setup *setup, const struct sink_load *load,
                                     .tables = tables,
                                     .table_count = count,
                                     .key = setup->key,
-                                    .newest_wins = setup->newest_wins };
+                                    .newest_wins = setup->newest_wins,
+                                    .overwrites = setup->overwrites };
         load_query_write(&query, &sql);
         done = load_converse(setup, &query, buf_cstr(&sql), counts, failed_table, err);
     }

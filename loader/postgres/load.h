@@ -13,6 +13,7 @@ struct load_setup {
     struct staging *staging;
     struct positions_key key;
     bool newest_wins;
+    bool overwrites; /* load_query.h */
 };
 
 /* Loads it, as the port's `load` says (sink.h). On failure the connection is left idle

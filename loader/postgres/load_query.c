@@ -1,5 +1,6 @@
 #include "loader/postgres/load_query.h"
 
+#include "loader/postgres/position_query.h"
 #include "loader/postgres/staging.h"
 
 #include <string.h>
@@ -14,78 +15,6 @@ static void add_table_name(struct buf *sql, const struct table *t)
 static void add_cstr_literal(struct buf *sql, const char *text)
 {
     connection_add_literal(sql, view_cstr(text));
-}
-
-static void add_key(const struct load_query *q, struct buf *sql)
-{
-    add_cstr_literal(sql, q->key.group);
-    buf_add_char(sql, ',');
-    add_cstr_literal(sql, q->key.cluster_id);
-}
-
-/* ---- positions, locks, checks ---- */
-
-/* Ordered by topic and partition inside of the statement, so that two loaders take the
- * row locks in the same order. */
-static void add_advance(const struct load_query *q, struct buf *sql)
-{
-    buf_add_cstr(sql, "SELECT backstitch.advance(");
-    add_key(q, sql);
-    buf_add_cstr(sql, ",v.t,v.p,v.f,v.n,");
-    add_cstr_literal(sql, q->key.owner);
-    buf_add_cstr(sql, ") FROM (SELECT * FROM (VALUES ");
-    for (size_t i = 0; i < q->load->interval_count; i++) {
-        const struct sink_interval *v = &q->load->intervals[i];
-        buf_add_cstr(sql, i == 0 ? "(" : ",(");
-        add_cstr_literal(sql, v->topic);
-        buf_printf(sql, ",%d,%lld::bigint,%lld::bigint)", v->partition,
-                   (long long)v->from, (long long)v->to);
-    }
-    buf_add_cstr(sql, ") AS w(t,p,f,n) ORDER BY t,p) AS v;\n");
-}
-
-static void add_range_name(struct buf *sql, const struct sink_range *r)
-{
-    add_cstr_literal(sql, r->topic);
-    buf_printf(sql, ",%d,", r->partition);
-    add_cstr_literal(sql, r->schema);
-    buf_add_char(sql, ',');
-    add_cstr_literal(sql, r->table);
-}
-
-/* Of a slice of a held range only its start moves. */
-static void add_slice(const struct load_query *q, struct buf *sql)
-{
-    const struct sink_range *r = q->load->slice;
-    buf_add_cstr(sql, "SELECT backstitch.advance_held(");
-    add_key(q, sql);
-    buf_add_char(sql, ',');
-    add_range_name(sql, r);
-    buf_printf(sql, ",%lld,%lld,%lld);\n", (long long)r->from, (long long)r->to,
-               (long long)q->load->lost);
-}
-
-/* What waits for its table from now on. Ordered, as the positions are. */
-static void add_holds(const struct load_query *q, struct buf *sql)
-{
-    if (q->load->hold_count == 0) {
-        return;
-    }
-    buf_add_cstr(sql, "SELECT backstitch.hold(");
-    add_key(q, sql);
-    buf_add_cstr(sql, ",v.t,v.p,v.s,v.n,v.f,v.e,v.c,v.r) FROM (SELECT * FROM (VALUES ");
-    for (size_t i = 0; i < q->load->hold_count; i++) {
-        const struct sink_hold *h = &q->load->holds[i];
-        buf_add_cstr(sql, i == 0 ? "(" : ",(");
-        add_range_name(sql, &h->range);
-        buf_printf(sql, ",%lld::bigint,%lld::bigint,", (long long)h->range.from,
-                   (long long)h->range.to);
-        add_cstr_literal(sql, h->code);
-        buf_add_char(sql, ',');
-        add_cstr_literal(sql, h->reason);
-        buf_add_char(sql, ')');
-    }
-    buf_add_cstr(sql, ") AS w(t,p,s,n,f,e,c,r) ORDER BY t,p,s,n) AS v;\n");
 }
 
 static void add_schema_lock(struct buf *sql, struct view schema)
@@ -211,8 +140,11 @@ static void add_insert(const struct load_query *q, struct buf *sql,
 {
     /* oldest: the least sequence wins; newest: the greatest. */
     const char *order = q->newest_wins ? " DESC" : "";
-    const char *not_beaten = q->newest_wins ? ">=" : "<=";
-    const char *beats = q->newest_wins ? "<" : ">";
+    /* An overwriting replay: the same copy, mapped anew, wins too. */
+    const char *not_beaten =
+        q->overwrites ? (q->newest_wins ? ">" : "<") : (q->newest_wins ? ">=" : "<=");
+    const char *beats =
+        q->overwrites ? (q->newest_wins ? "<=" : ">=") : (q->newest_wins ? "<" : ">");
     buf_printf(sql,
                "WITH kept AS (SELECT DISTINCT ON (s.message_id COLLATE \"C\") s.* "
                "FROM pg_temp.staging_%u s WHERE NOT ",
@@ -455,12 +387,7 @@ void load_query_write_rows(const struct load_query *q, const struct load_table *
 
 void load_query_write_head(const struct load_query *q, struct buf *sql)
 {
-    if (q->load->slice == NULL) {
-        add_advance(q, sql);
-    } else {
-        add_slice(q, sql);
-    }
-    add_holds(q, sql);
+    position_query_write(&q->key, q->load, sql);
     add_locks_and_checks(q, sql);
     add_deletions(q, sql);
 }

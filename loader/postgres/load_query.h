@@ -33,6 +33,7 @@ struct load_query {
     size_t table_count;
     struct positions_key key;
     bool newest_wins;
+    bool overwrites; /* a row is also replaced by the very copy it came from */
 };
 
 /* Appends the whole string. */

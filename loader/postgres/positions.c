@@ -8,6 +8,10 @@ static const char read_sql[] =
     "SELECT topic, kafka_partition, next_offset FROM backstitch.load_offset"
     " WHERE consumer_group = $1 AND cluster_id = $2";
 
+static const char read_replay_sql[] =
+    "SELECT topic, kafka_partition, next_offset FROM backstitch.replay_run WHERE run = "
+    "$1";
+
 static void note(struct sink_position *positions, size_t count, struct view topic,
                  int64_t partition, int64_t next_offset)
 {
@@ -23,9 +27,13 @@ static void note(struct sink_position *positions, size_t count, struct view topi
 bool positions_read(struct connection *c, const struct positions_key *key,
                     struct sink_position *positions, size_t count, struct error *err)
 {
-    const char *const where[] = { key->group, key->cluster_id };
+    const char *const of_group[] = { key->group, key->cluster_id };
+    const char *const of_replay[] = { key->replay };
     struct pg_result *r = NULL;
-    if (!connection_query(c, read_sql, 2, where, &r, err)) {
+    bool done = key->replay == NULL
+                    ? connection_query(c, read_sql, 2, of_group, &r, err)
+                    : connection_query(c, read_replay_sql, 1, of_replay, &r, err);
+    if (!done) {
         return false;
     }
     for (size_t i = 0; i < count; i++) {
@@ -39,17 +47,28 @@ bool positions_read(struct connection *c, const struct positions_key *key,
     return true;
 }
 
+static void add_move_call(struct buf *sql, const struct positions_key *key)
+{
+    if (key->replay != NULL) {
+        buf_add_cstr(sql, "SELECT backstitch.move_replay(");
+        connection_add_literal(sql, view_cstr(key->replay));
+        buf_add_cstr(sql, ",v.t,v.p,v.f,v.n,v.m");
+        return;
+    }
+    buf_add_cstr(sql, "SELECT backstitch.move_position(");
+    connection_add_literal(sql, view_cstr(key->group));
+    buf_add_char(sql, ',');
+    connection_add_literal(sql, view_cstr(key->cluster_id));
+    buf_add_cstr(sql, ",v.t,v.p,v.f,v.n,v.m,v.w,");
+    connection_add_literal(sql, view_cstr(key->owner));
+}
+
 /* Ordered, so that two loaders take the row locks in the same order. */
 bool positions_move(struct connection *c, const struct positions_key *key,
                     const struct sink_move *moves, size_t count, struct error *err)
 {
     struct buf sql = { 0 };
-    buf_add_cstr(&sql, "SELECT backstitch.move_position(");
-    connection_add_literal(&sql, view_cstr(key->group));
-    buf_add_char(&sql, ',');
-    connection_add_literal(&sql, view_cstr(key->cluster_id));
-    buf_add_cstr(&sql, ",v.t,v.p,v.f,v.n,v.m,v.w,");
-    connection_add_literal(&sql, view_cstr(key->owner));
+    add_move_call(&sql, key);
     buf_add_cstr(&sql, ") FROM (SELECT * FROM (VALUES ");
     for (size_t i = 0; i < count; i++) {
         const struct sink_move *m = &moves[i];
@@ -83,6 +102,11 @@ bool positions_held(struct connection *c, const struct positions_key *key,
 {
     const char *const where[] = { key->group, key->cluster_id };
     struct pg_result *r = NULL;
+    *out = NULL;
+    *out_count = 0;
+    if (key->replay != NULL) {
+        return true;
+    }
     if (!connection_query(c, held_sql, 2, where, &r, err)) {
         return false;
     }

@@ -1,5 +1,6 @@
 /* positions: backstitch.load_offset, the authority on how far each partition is loaded,
- * and backstitch.held, what waits for a table (architecture.md, sections 4 and 5).
+ * and backstitch.held, what waits for a table (architecture.md, sections 4 and 5). Of a
+ * replay, backstitch.replay_run stands for the former; it has nothing of the latter.
  */
 #ifndef LOADER_POSTGRES_POSITIONS_H
 #define LOADER_POSTGRES_POSITIONS_H
@@ -11,7 +12,8 @@
 struct positions_key {
     const char *group;
     const char *cluster_id;
-    const char *owner; /* this process, for people */
+    const char *owner;  /* this process, for people; of a replay "replay RUN" */
+    const char *replay; /* the run; NULL: the group's positions */
 };
 
 /* Fills next_offset of each; -1 where there is no row. */

@@ -95,7 +95,8 @@ static bool sink_extend(void *context, const struct table_plan *plan, struct tab
 
 static struct positions_key key_of(const struct postgres_sink *s, const char *cluster_id)
 {
-    struct positions_key key = { s->setup.group, cluster_id, s->setup.owner };
+    struct positions_key key = { s->setup.group, cluster_id, s->setup.owner,
+                                 s->setup.replay };
     return key;
 }
 
@@ -218,7 +219,8 @@ static struct load_setup load_setup_of(struct postgres_sink *s, const char *clus
     struct load_setup setup = { .connection = &s->connection,
                                 .staging = &s->staging,
                                 .key = key_of(s, cluster_id),
-                                .newest_wins = s->setup.newest_wins };
+                                .newest_wins = s->setup.newest_wins,
+                                .overwrites = s->setup.overwrites };
     return setup;
 }
 

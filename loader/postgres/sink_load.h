@@ -56,6 +56,9 @@ struct sink_interval { /* how far a load moves a partition */
     int32_t partition;
     int64_t from; /* the position that must be in force */
     int64_t to;   /* the next one */
+    /* Of a replay: records read, and how many of them it does not want, or are requests
+     * for deletion. */
+    uint64_t records, skipped, deletions;
 };
 
 struct sink_rows {                 /* a table's part of a load */

@@ -138,7 +138,7 @@ def test_commands_exist() -> None:
 
 
 # Commands of the contract that the programs do not have yet; this list ends empty.
-COMMANDS_AHEAD = {"replay", "erase"}
+COMMANDS_AHEAD = {"erase"}
 
 
 def test_selectors_match_pods() -> None:

@@ -88,7 +88,9 @@ static int set_up(void **state)
     b->rows[0].bytes = 512;
     b->rows[0].suppressed_integrations = 3;
     b->rows[1].bytes = 1024;
-    b->interval = (struct sink_interval){ "segment.track", 0, 4, 9 };
+    b->interval = (struct sink_interval){
+        .topic = "segment.track", .partition = 0, .from = 4, .to = 9
+    };
     b->load = (struct sink_load){ .intervals = &b->interval,
                                   .interval_count = 1,
                                   .tables = b->rows,

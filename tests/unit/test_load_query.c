@@ -110,8 +110,10 @@ static struct load_table load_table_of(const struct sink_rows *rows, unsigned st
 /* The batch of which load_transaction.sql is the load. */
 static void write_query(const struct load_sql *v, struct buf *sql)
 {
-    struct sink_interval intervals[] = { { "segment.page", 3, v->from, v->to },
-                                         { "segment.track", 0, v->from, v->to } };
+    struct sink_interval intervals[] = {
+        { .topic = "segment.page", .partition = 3, .from = v->from, .to = v->to },
+        { .topic = "segment.track", .partition = 0, .from = v->from, .to = v->to },
+    };
     struct table_plan *plans[] = {
         plan_of("page", page_columns, COUNT(page_columns), v->page_fingerprint),
         plan_of("track", track_columns, COUNT(track_columns), v->track_fingerprint),
