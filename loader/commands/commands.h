@@ -43,6 +43,15 @@ struct replay_flags {
     bool list;
 };
 
+/* Deletes the rows of users who asked for it, and reports. */
+int command_erase(const struct command_call *call);
+
+struct erase_flags {
+    char *user_id; /* a request of now */
+    char *schema;  /* only of this one */
+    bool dry_run;
+};
+
 /* Prints which column each dotted path gets, and why. */
 int command_names(const struct command_call *call);
 

@@ -164,6 +164,23 @@ static const struct option replay_options[] = {
       .help = "show the plans and runs that there are" },
 };
 
+static const struct option erase_options[] = {
+    { .env = "user-id",
+      .type = OPTION_TEXT,
+      .offset = offsetof(struct erase_flags, user_id),
+      .value_name = "ID",
+      .help = "this user asks for deletion now; without it, the open requests" },
+    { .env = "schema",
+      .type = OPTION_TEXT,
+      .offset = offsetof(struct erase_flags, schema),
+      .value_name = "SCHEMA",
+      .help = "only this source's schema; needed with --user-id when there are several" },
+    { .env = "dry-run",
+      .type = OPTION_SWITCH,
+      .offset = offsetof(struct erase_flags, dry_run),
+      .help = "count what would be deleted, and delete nothing" },
+};
+
 static const struct command commands[] = {
     { .name = "run",
       .summary = "load events until stopped (the default)",
@@ -231,6 +248,20 @@ static const struct command commands[] = {
       .flags_size = sizeof(struct replay_flags),
       .has_json = true,
       .run = command_replay },
+    { .name = "erase",
+      .summary = "delete the rows of users who asked for it, and report",
+      .details =
+          "Works on the open requests of backstitch.deletion, which delete notifications "
+          "make, or on --user-id.\nDeletes what is from before the request in every table "
+          "of the schema, _sdc_rejected included, in\ntargets of replays and in schemas "
+          "that a swap has kept, at most 5,000 rows at a time, while loading\ngoes on. "
+          "Copies that come later, from wherever, are withheld and counted. Stopped or "
+          "failed, the\nsame command goes on with the rest.",
+      .flags = { .options = erase_options,
+                 .count = sizeof erase_options / sizeof erase_options[0] },
+      .flags_size = sizeof(struct erase_flags),
+      .has_json = true,
+      .run = command_erase },
     { .name = "names",
       .arguments = "KEY...",
       .min_args = 1,

@@ -166,6 +166,74 @@ bool log_bounds_at(const struct log_bounds_setup *setup, const struct log_bounds
            kafka_error_set(err, code, "asking Kafka for the offsets of a time");
 }
 
+/* ---- retention ---- */
+
+static void note_retention(const rd_kafka_ConfigResource_t *topic, int64_t *longest_ms)
+{
+    size_t count = 0;
+    const rd_kafka_ConfigEntry_t **entries =
+        rd_kafka_ConfigResource_configs(topic, &count);
+    for (size_t i = 0; i < count; i++) {
+        const char *value = rd_kafka_ConfigEntry_value(entries[i]);
+        if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), "retention.ms") == 0 &&
+            value != NULL) {
+            int64_t ms = strtoll(value, NULL, 10);
+            bool is_longer = ms < 0 || (*longest_ms >= 0 && ms > *longest_ms);
+            *longest_ms = is_longer ? ms : *longest_ms;
+        }
+    }
+}
+
+static bool read_retention(rd_kafka_event_t *event, int64_t *out_ms,
+                           struct error *err)
+{
+    size_t count = 0;
+    rd_kafka_resp_err_t code =
+        event == NULL ? RD_KAFKA_RESP_ERR__TIMED_OUT : rd_kafka_event_error(event);
+    *out_ms = 0;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        const rd_kafka_ConfigResource_t **topics =
+            rd_kafka_DescribeConfigs_result_resources(
+                rd_kafka_event_DescribeConfigs_result(event), &count);
+        for (size_t i = 0; i < count && code == RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
+            code = rd_kafka_ConfigResource_error(topics[i]);
+            if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
+                code = RD_KAFKA_RESP_ERR_NO_ERROR; /* nothing was sent there yet */
+            } else {
+                note_retention(topics[i], out_ms);
+            }
+        }
+    }
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR ||
+           kafka_error_set(err, code, "asking Kafka for the topics' retention");
+}
+
+bool log_bounds_retention(const struct log_bounds_setup *setup, int64_t *out_ms,
+                          struct error *err)
+{
+    rd_kafka_ConfigResource_t *topics[EVENT_TYPES];
+    rd_kafka_t *client = new_client(setup, err);
+    if (client == NULL) {
+        return false;
+    }
+    for (int i = 0; i < EVENT_TYPES; i++) {
+        char name[TOPIC_NAME_BYTES];
+        topic_name_format(setup->topic_prefix, (enum event_type)i, name);
+        topics[i] = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, name);
+    }
+    rd_kafka_queue_t *answers = rd_kafka_queue_new(client);
+    rd_kafka_DescribeConfigs(client, topics, EVENT_TYPES, NULL, answers);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(answers, setup->timeout_ms);
+    bool done = read_retention(event, out_ms, err);
+    if (event != NULL) {
+        rd_kafka_event_destroy(event);
+    }
+    rd_kafka_queue_destroy(answers);
+    rd_kafka_ConfigResource_destroy_array(topics, EVENT_TYPES);
+    rd_kafka_destroy(client);
+    return done;
+}
+
 void log_bounds_release(struct log_bounds *b)
 {
     free(b->cluster_id);

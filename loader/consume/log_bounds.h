@@ -40,6 +40,11 @@ MUST_CHECK bool log_bounds_at(const struct log_bounds_setup *setup,
                               const struct log_bounds *log, int64_t time_ms, int64_t *out,
                               struct error *err);
 
+/* How long Kafka keeps what is sent: the longest retention.ms of our topics; -1: one of
+ * them keeps for ever. RETRY when Kafka does not answer, or does not let us ask. */
+MUST_CHECK bool log_bounds_retention(const struct log_bounds_setup *setup,
+                                     int64_t *out_ms, struct error *err);
+
 /* Frees what was read. */
 void log_bounds_release(struct log_bounds *b);
 

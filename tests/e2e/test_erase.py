@@ -1,0 +1,147 @@
+"""Who asks for deletion is deleted everywhere, and stays deleted."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from database import Database
+from event_maker import Event, mixed_requests
+from kafka_log import KafkaLog
+from loading import wait_loaded
+from programs import clean_environment, run
+from senders import send_all
+from stack import Source, Stack
+
+USERS = 20
+EVENTS = 400
+TYPES = ("identify", "track", "page", "screen", "group", "alias")
+MANY_ROWS = 30_000
+
+
+def make_events(prefix: str, count: int) -> list[Event]:
+    return [Event(kind, f"{prefix}-{number}",
+                  json.dumps({"type": kind, "messageId": f"{prefix}-{number}", "userId": str(number % USERS),
+                              "timestamp": "2026-11-04T10:00:00Z", "properties": {"total": number}}).encode())
+            for number in range(count) for kind in (TYPES[number // USERS % len(TYPES)],)]
+
+
+class Erasing:
+    """The command, and whose rows a source has."""
+
+    def __init__(self, stack: Stack, source: Source, database: Database, log: KafkaLog) -> None:
+        self.stack, self.source, self.database, self.log = stack, source, database, log
+        self.settings = {name: stack.env[name] for name in ("KAFKA_BROKERS", "DATABASE_URL")}
+        self.schema = source.schema
+
+    def run(self, *flags: str) -> subprocess.CompletedProcess[str]:
+        return run(self.stack.env["LOADER_BIN"], "erase", *flags, settings=self.settings)
+
+    def must(self, *flags: str) -> dict[str, Any]:
+        done = self.run(*flags, "--json")
+        assert done.returncode == 0, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    def send(self, events: list[Event]) -> None:
+        assert send_all(self.stack.env["INGEST_URL"], mixed_requests(events, self.source)).refused == []
+        wait_loaded(self.log, self.database, 60)
+
+    def rows_of(self, user: str, schema: str = "") -> int:
+        return sum(self.database.value(f'SELECT count(*) FROM "{schema or self.schema}"."{table}" WHERE user_id::text = %s', (user,))
+                   for table in (*TYPES, "_sdc_rejected"))
+
+    def rows(self) -> int:
+        return sum(self.database.count(self.schema, table) for table in TYPES)
+
+
+@pytest.fixture
+def erasing(stack: Stack, source: Source, database: Database, log: KafkaLog) -> Iterator[Erasing]:
+    found = Erasing(stack, source, database, log)
+    found.send(make_events(f"erase-{source.schema}", EVENTS))
+    yield found
+
+
+def test_one_user_goes_from_every_table_and_later_copies_stay_out(erasing: Erasing) -> None:
+    erasing.database.query(f"""INSERT INTO "{erasing.schema}"._sdc_rejected (record, reason, topic, message_id, user_id)
+                               VALUES ('x', 'not json', 'segment.track', 'by hand', '7')""")
+    before, of_user = erasing.rows(), erasing.rows_of("7")
+    assert of_user > len(TYPES)
+    shown = erasing.must("--user-id", "7", "--schema", erasing.schema, "--dry-run")
+    assert shown["rows"] == of_user == erasing.rows_of("7")
+    report = erasing.must("--user-id", "7", "--schema", erasing.schema)
+    assert report["rows"] == of_user and erasing.rows_of("7") == 0 and erasing.rows() == before - of_user + 1
+    assert {found["table"].split(".")[1] for found in report["found"]} == {*TYPES, "_sdc_rejected"}
+    assert sum(request["rows_deleted"] for request in report["requests"]) == of_user
+    assert report["kafka_copy_gone_by"] > "2026-"
+    erasing.send(make_events(f"erase-{erasing.schema}", EVENTS))  # the same ids again
+    assert erasing.rows_of("7") == 0 and erasing.rows() == before - of_user + 1
+    again = erasing.must("--schema", erasing.schema)
+    assert again["rows"] == 0 and again["requests"] == []
+
+
+def test_open_requests_of_notifications_are_done(erasing: Erasing) -> None:
+    erasing.database.query("""INSERT INTO backstitch.deletion (message_id, "schema", user_id, requested_at)
+                              SELECT 'asked ' || u, %s, u::text, now() FROM generate_series(3, 5) u""", (erasing.schema,))
+    expected = sum(erasing.rows_of(str(user)) for user in (3, 4, 5))
+    report = erasing.must("--schema", erasing.schema)
+    assert report["rows"] == expected > 0 and len(report["requests"]) == 3
+    assert all(erasing.rows_of(str(user)) == 0 for user in (3, 4, 5)) and erasing.rows_of("6") > 0
+
+
+def test_a_number_column_and_its_twin_are_searched(erasing: Erasing) -> None:
+    """As a table of Stitch's has it."""
+    erasing.database.query(f'ALTER TABLE "{erasing.schema}".track ALTER user_id TYPE bigint USING user_id::bigint, '
+                           f'ADD user_id__st text')
+    erasing.database.query(f"""UPDATE "{erasing.schema}".track SET user_id = NULL, user_id__st = 'u-x' WHERE user_id = 9""")
+    twins = erasing.database.value(f"""SELECT count(*) FROM "{erasing.schema}".track WHERE user_id__st = 'u-x'""")
+    assert twins > 0 and erasing.rows_of("8") > 0
+    erasing.must("--user-id", "8", "--schema", erasing.schema)
+    assert erasing.rows_of("8") == 0
+    assert erasing.must("--user-id", "u-x", "--schema", erasing.schema)["rows"] == twins
+
+
+def test_rows_from_after_the_request_stay(erasing: Erasing) -> None:
+    erasing.database.query("""INSERT INTO backstitch.deletion (message_id, "schema", user_id, requested_at)
+                              VALUES ('early', %s, '2', '2026-01-01')""", (erasing.schema,))
+    rows = erasing.rows_of("2")
+    assert erasing.must("--schema", erasing.schema)["rows"] == 0 and erasing.rows_of("2") == rows
+
+
+def test_targets_of_replays_are_searched(erasing: Erasing) -> None:
+    target = f"{erasing.schema}_t"
+    done = run(erasing.stack.env["LOADER_BIN"], "replay", "--from-earliest", "--source", erasing.schema, "--target-schema", target,
+               "--execute", settings=erasing.settings)
+    assert done.returncode == 0, done.stderr
+    both = erasing.rows_of("11") + erasing.rows_of("11", target)
+    assert erasing.must("--user-id", "11", "--schema", erasing.schema)["rows"] == both > 0
+    assert erasing.rows_of("11", target) == erasing.rows_of("11") == 0
+
+
+def test_killed_again_and_again_it_ends_with_the_right_count(erasing: Erasing) -> None:
+    erasing.database.query(f"""INSERT INTO "{erasing.schema}".track (message_id, user_id, _sdc_sequence)
+                               SELECT 'many ' || n, 'many', n FROM generate_series(1, {MANY_ROWS}) n""")
+    erasing.database.query("""INSERT INTO backstitch.deletion (message_id, "schema", user_id, requested_at)
+                              VALUES ('m', %s, 'many', now())""", (erasing.schema,))
+    for wait in (0.05, 0.1, 0.15, 0.2):
+        process = subprocess.Popen([erasing.stack.env["LOADER_BIN"], "erase", "--schema", erasing.schema],
+                                   env=clean_environment(**erasing.settings), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            process.wait(wait)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    erasing.must("--schema", erasing.schema)
+    assert erasing.rows_of("many") == 0
+    assert erasing.database.query("""SELECT rows_deleted, completed_at IS NOT NULL FROM backstitch.deletion
+                                     WHERE "schema" = %s""", (erasing.schema,)) == [(MANY_ROWS, True)]
+
+
+def test_an_unknown_schema_is_named(stack: Stack) -> None:
+    settings = {name: stack.env[name] for name in ("KAFKA_BROKERS", "DATABASE_URL")}
+    refused = run(stack.env["LOADER_BIN"], "erase", "--user-id", "7", "--schema", "nowhere", settings=settings)
+    assert refused.returncode == 2 and "no such schema" in refused.stderr
