@@ -52,6 +52,16 @@ struct erase_flags {
     bool dry_run;
 };
 
+/* Proves by message id that what is in the log has ended where it should. */
+int command_audit(const struct command_call *call);
+
+struct audit_flags {
+    char *from_time, *until_time;
+    char *source, *topic, *type; /* a,b,c */
+    uint64_t limit;
+    char *missing_to; /* a file */
+};
+
 /* Prints which column each dotted path gets, and why. */
 int command_names(const struct command_call *call);
 

@@ -87,28 +87,26 @@ static void add_found(struct erase *e, const char *schema, const struct erasure_
     json_object_array_add(e->found, o);
 }
 
-static bool step(struct erase *e, const char *schema, const char *until,
+static bool step(struct erase *e, const struct erasure *of,
                  const struct erasure_place *place, bool *out_is_over, struct error *err)
 {
-    struct erasure_count *counts = NULL;
-    size_t count = 0;
-    for (int attempt = 1; !erasure_step(&e->connection, schema, until, place,
-                                        e->flags->dry_run, &counts, &count, err);
+    struct erasure_counts counts = { .count = 0 };
+    for (int attempt = 1; !erasure_step(&e->connection, of, place, &counts, err);
          attempt++) {
-        erasure_counts_free(counts, count);
+        erasure_counts_release(&counts);
         if (!may_try_again(e, attempt, err)) {
             return false;
         }
     }
-    for (size_t i = 0; i < count; i++) {
-        add_found(e, schema, place, &counts[i]);
+    for (size_t i = 0; i < counts.count; i++) {
+        add_found(e, of->schema, place, &counts.list[i]);
     }
-    *out_is_over = count == 0 || e->flags->dry_run;
-    erasure_counts_free(counts, count);
+    *out_is_over = counts.count == 0 || of->is_dry;
+    erasure_counts_release(&counts);
     return true;
 }
 
-static bool walk_places(struct erase *e, const char *schema, const char *until,
+static bool walk_places(struct erase *e, const struct erasure *of,
                         const struct erasure_places *places, struct error *err)
 {
     struct progress p;
@@ -117,7 +115,7 @@ static bool walk_places(struct erase *e, const char *schema, const char *until,
     for (size_t i = 0; done && !e->was_stopped && i < places->count; i++) {
         bool is_over = false;
         while (done && !is_over && !e->was_stopped) {
-            done = step(e, schema, until, &places->list[i], &is_over, err);
+            done = step(e, of, &places->list[i], &is_over, err);
             progress_update(&p, e->rows, e->rows);
             e->was_stopped = e->was_stopped || shutdown_is_requested();
         }
@@ -133,16 +131,15 @@ static void add_text(json_object *o, const char *name, struct view text)
     json_object_object_add(o, name, json_object_new_string_len(text.data, (int)text.len));
 }
 
-static bool complete(struct erase *e, const char *schema, const char *until,
-                     struct error *err)
+static bool complete(struct erase *e, const struct erasure *of, struct error *err)
 {
     struct pg_result *r = NULL;
-    if (!erasure_complete(&e->connection, schema, until, &r, err)) {
+    if (!erasure_complete(&e->connection, of, &r, err)) {
         return false;
     }
     for (int i = 0; i < connection_rows(r); i++) {
         json_object *o = json_object_new_object();
-        add_text(o, "schema", view_cstr(schema));
+        add_text(o, "schema", view_cstr(of->schema));
         add_text(o, "user_id", connection_field(r, i, 0));
         add_text(o, "requested_at", connection_field(r, i, 1));
         json_object_object_add(o, "rows_deleted",
@@ -166,21 +163,19 @@ static void add_without(struct erase *e, const struct erasure_places *places)
     }
 }
 
-static bool erase_schema(struct erase *e, const char *schema, const char *until,
-                         struct error *err)
+static bool erase_schema(struct erase *e, const struct erasure *of, struct error *err)
 {
     struct erasure_places places;
-    if (!e->flags->dry_run && !wait_for_loads(e, schema, err)) {
+    if (!of->is_dry && !wait_for_loads(e, of->schema, err)) {
         return e->was_stopped;
     }
-    if (!erasure_find_places(&e->connection, schema, &places, err)) {
+    if (!erasure_find_places(&e->connection, of->schema, &places, err)) {
         return false;
     }
     add_without(e, &places);
-    bool done = walk_places(e, schema, until, &places, err);
+    bool done = walk_places(e, of, &places, err);
     erasure_places_release(&places);
-    return (done || e->was_stopped) &&
-           (e->was_stopped || e->flags->dry_run || complete(e, schema, until, err));
+    return e->was_stopped || (done && (of->is_dry || complete(e, of, err)));
 }
 
 static bool erase_all(struct erase *e, const char *only, struct error *err)
@@ -193,7 +188,8 @@ static bool erase_all(struct erase *e, const char *only, struct error *err)
     for (int i = 0; done && !e->was_stopped && i < connection_rows(r); i++) {
         char *schema = mem_strdup_view(connection_field(r, i, 0));
         char *until = mem_strdup_view(connection_field(r, i, 1));
-        done = erase_schema(e, schema, until, err) || error_prefix(err, "%s", schema);
+        struct erasure of = { schema, until, e->flags->dry_run };
+        done = erase_schema(e, &of, err) || error_prefix(err, "%s", schema);
         free(schema);
         free(until);
     }
@@ -343,6 +339,12 @@ static int report(const struct erase *e, bool done, const struct error *err)
     return EXIT_DONE;
 }
 
+static bool open_database(struct erase *e, struct error *err)
+{
+    return erasure_open(&e->connection, e->options->database_url, err) &&
+           control_schema_migrate(&e->connection, err);
+}
+
 int command_erase(const struct command_call *call)
 {
     struct erase e = { .call = call,
@@ -355,8 +357,8 @@ int command_erase(const struct command_call *call)
     log_configure((enum log_level)e.options->log_level,
                   (enum log_format)e.options->log_format);
     bool done = shutdown_start(&err) &&
-                erasure_open(&e.connection, e.options->database_url, &err) &&
-                control_schema_migrate(&e.connection, &err) && run(&e, &err);
+                (open_database(&e, &err) || error_prefix(&err, "DATABASE_URL")) &&
+                run(&e, &err);
     int code = report(&e, done, &err);
     json_object_put(e.found);
     json_object_put(e.requests);

@@ -181,6 +181,44 @@ static const struct option erase_options[] = {
       .help = "count what would be deleted, and delete nothing" },
 };
 
+static const struct option audit_options[] = {
+    { .env = "from-time",
+      .type = OPTION_TEXT,
+      .offset = offsetof(struct audit_flags, from_time),
+      .value_name = "TIME",
+      .help = "from what ingest gave to Kafka at this time on; default: all there is" },
+    { .env = "until-time",
+      .type = OPTION_TEXT,
+      .offset = offsetof(struct audit_flags, until_time),
+      .value_name = "TIME",
+      .help = "up to this time; default: to the end" },
+    { .env = "source",
+      .type = OPTION_TEXT,
+      .offset = offsetof(struct audit_flags, source),
+      .value_name = "SOURCE,..",
+      .help = "only events of these sources, by slug or schema" },
+    { .env = "topic",
+      .type = OPTION_TEXT,
+      .offset = offsetof(struct audit_flags, topic),
+      .value_name = "TOPIC,..",
+      .help = "only these: track,identify,.." },
+    { .env = "type",
+      .type = OPTION_TEXT,
+      .offset = offsetof(struct audit_flags, type),
+      .value_name = "TYPE,..",
+      .help = "only events of these types" },
+    { .env = "limit",
+      .type = OPTION_COUNT,
+      .offset = offsetof(struct audit_flags, limit),
+      .fallback = "50",
+      .help = "list so many missing ids; --json has all" },
+    { .env = "missing-to",
+      .type = OPTION_TEXT,
+      .offset = offsetof(struct audit_flags, missing_to),
+      .value_name = "FILE",
+      .help = "write the missing ids into this file, for replay --message-ids-from" },
+};
+
 static const struct command commands[] = {
     { .name = "run",
       .summary = "load events until stopped (the default)",
@@ -248,11 +286,25 @@ static const struct command commands[] = {
       .flags_size = sizeof(struct replay_flags),
       .has_json = true,
       .run = command_replay },
+    { .name = "audit",
+      .summary = "prove that nothing is missing: each id in the log is somewhere",
+      .details =
+          "Reads the log of the range, and looks each event up by its id: in its table, "
+          "in "
+          "_sdc_rejected,\nwithheld, held, not loaded yet, or missing. Writes nothing. "
+          "What is missing is listed with the\ncommand that loads exactly that. Exit "
+          "codes: 0 nothing is missing, 1 something is, 3 stopped.",
+      .flags = { .options = audit_options,
+                 .count = sizeof audit_options / sizeof audit_options[0] },
+      .flags_size = sizeof(struct audit_flags),
+      .has_json = true,
+      .run = command_audit },
     { .name = "erase",
       .summary = "delete the rows of users who asked for it, and report",
       .details =
           "Works on the open requests of backstitch.deletion, which delete notifications "
-          "make, or on --user-id.\nDeletes what is from before the request in every table "
+          "make, or on --user-id.\nDeletes what is from before the request in every "
+          "table "
           "of the schema, _sdc_rejected included, in\ntargets of replays and in schemas "
           "that a swap has kept, at most 5,000 rows at a time, while loading\ngoes on. "
           "Copies that come later, from wherever, are withheld and counted. Stopped or "

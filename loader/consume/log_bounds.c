@@ -184,8 +184,7 @@ static void note_retention(const rd_kafka_ConfigResource_t *topic, int64_t *long
     }
 }
 
-static bool read_retention(rd_kafka_event_t *event, int64_t *out_ms,
-                           struct error *err)
+static bool read_retention(rd_kafka_event_t *event, int64_t *out_ms, struct error *err)
 {
     size_t count = 0;
     rd_kafka_resp_err_t code =

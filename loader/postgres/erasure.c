@@ -7,7 +7,7 @@
 
 /* A step's transaction holds locks on so many rows at most. */
 #define STEP_ROWS "5000"
-#define SILENCE_MS (15 * 60 * 1000)
+#define SILENCE_MS INT64_C(900000)
 
 bool erasure_open(struct connection *c, const char *url, struct error *err)
 {
@@ -224,43 +224,44 @@ static void add_deletion(struct buf *sql, const struct erasure_place *p)
         " SELECT user_id, rows FROM n");
 }
 
-bool erasure_step(struct connection *c, const char *schema, const char *until,
-                  const struct erasure_place *place, bool is_dry,
-                  struct erasure_count **out, size_t *out_count, struct error *err)
+bool erasure_step(struct connection *c, const struct erasure *e,
+                  const struct erasure_place *place, struct erasure_counts *out,
+                  struct error *err)
 {
-    const char *const values[] = { schema, until };
+    const char *const values[] = { e->schema, e->until };
     struct pg_result *r = NULL;
     struct buf sql = { 0 };
     add_rows(&sql, place);
-    if (is_dry) {
+    if (e->is_dry) {
         buf_add_cstr(&sql, ") SELECT user_id, count(*) FROM r GROUP BY 1");
     } else {
         add_deletion(&sql, place);
     }
     bool done = connection_query(c, buf_cstr(&sql), 2, values, &r, err);
     buf_release(&sql);
-    *out_count = done ? (size_t)connection_rows(r) : 0;
-    *out = mem_calloc(*out_count + 1, sizeof **out);
-    for (size_t i = 0; i < *out_count; i++) {
-        (*out)[i].user = mem_strdup_view(connection_field(r, (int)i, 0));
-        (*out)[i].rows = connection_field_i64(r, (int)i, 1);
+    out->count = done ? (size_t)connection_rows(r) : 0;
+    out->list = mem_calloc(out->count, sizeof *out->list);
+    for (size_t i = 0; i < out->count; i++) {
+        out->list[i].user = mem_strdup_view(connection_field(r, (int)i, 0));
+        out->list[i].rows = connection_field_i64(r, (int)i, 1);
     }
     connection_free(r);
     return done;
 }
 
-void erasure_counts_free(struct erasure_count *counts, size_t count)
+void erasure_counts_release(struct erasure_counts *counts)
 {
-    for (size_t i = 0; i < count; i++) {
-        free(counts[i].user);
+    for (size_t i = 0; i < counts->count; i++) {
+        free(counts->list[i].user);
     }
-    free(counts);
+    free(counts->list);
+    *counts = (struct erasure_counts){ .count = 0 };
 }
 
-bool erasure_complete(struct connection *c, const char *schema, const char *until,
+bool erasure_complete(struct connection *c, const struct erasure *e,
                       struct pg_result **out, struct error *err)
 {
-    const char *const values[] = { schema, until };
+    const char *const values[] = { e->schema, e->until };
     return connection_query(
         c,
         "UPDATE backstitch.deletion SET completed_at = now(),"

@@ -32,6 +32,18 @@ struct erasure_count {
     int64_t rows;
 };
 
+struct erasure_counts {
+    struct erasure_count *list;
+    size_t count;
+};
+
+/* What is done: the open requests of a schema up to a time. */
+struct erasure {
+    const char *schema;
+    const char *until; /* as PostgreSQL writes it */
+    bool is_dry;       /* counts, and deletes nothing */
+};
+
 /* Connects, with time for whole tables. */
 MUST_CHECK bool erasure_open(struct connection *c, const char *url, struct error *err);
 
@@ -53,18 +65,16 @@ void erasure_places_release(struct erasure_places *places);
  * longer than a few seconds. */
 MUST_CHECK bool erasure_wait(struct connection *c, const char *schema, struct error *err);
 
-/* Deletes a bounded number of rows; *out: by user (free with erasure_counts_free), none:
- * there are no more. `is_dry`: counts all of them instead, and deletes nothing. */
-MUST_CHECK bool erasure_step(struct connection *c, const char *schema, const char *until,
-                             const struct erasure_place *place, bool is_dry,
-                             struct erasure_count **out, size_t *out_count,
-                             struct error *err);
-void erasure_counts_free(struct erasure_count *counts, size_t count);
+/* Deletes a bounded number of rows; *out: by user, none: there are no more. Dry: counts
+ * all of them. */
+MUST_CHECK bool erasure_step(struct connection *c, const struct erasure *e,
+                             const struct erasure_place *place,
+                             struct erasure_counts *out, struct error *err);
+void erasure_counts_release(struct erasure_counts *counts);
 
-/* The open requests of this schema up to `until` are done; rows as (user, asked at, rows
+/* The open requests are done; rows as (user, asked at, rows
  * deleted, done at). */
-MUST_CHECK bool erasure_complete(struct connection *c, const char *schema,
-                                 const char *until, struct pg_result **out,
-                                 struct error *err);
+MUST_CHECK bool erasure_complete(struct connection *c, const struct erasure *e,
+                                 struct pg_result **out, struct error *err);
 
 #endif
