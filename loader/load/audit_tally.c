@@ -10,6 +10,7 @@
 
 #define MS_PER_DAY INT64_C(86400000)
 #define FIRST_IDS 4096
+#define NAME_BYTES 140 /* two of PostgreSQL's names and a dot */
 /* Full to two thirds: probes stay short. */
 #define FULL_OF 3
 #define FULL_PART 2
@@ -23,14 +24,9 @@ const char *audit_fate_name(enum audit_fate fate)
 
 /* ---- rows ---- */
 
-static bool is_row(const struct audit_row *r, struct view schema, struct view table,
-                   int64_t day)
+static bool is_row(const struct audit_row *r, const char *name, int64_t day)
 {
-    struct view name = view_cstr(r->table);
-    return r->day == day && name.len == schema.len + 1 + table.len &&
-           view_equal(view_of(name.data, schema.len), schema) &&
-           name.data[schema.len] == '.' &&
-           view_equal(view_skip(name, schema.len + 1), table);
+    return r->day == day && strcmp(r->table, name) == 0;
 }
 
 /* Mostly the same as the last. */
@@ -38,11 +34,13 @@ static struct audit_row *row_of(struct audit_tally *t, struct view schema,
                                 struct view table, int64_t received_at_ms)
 {
     int64_t day = received_at_ms / MS_PER_DAY;
-    if (t->row_count > 0 && is_row(&t->rows[t->last], schema, table, day)) {
+    char name[NAME_BYTES];
+    snprintf(name, sizeof name, "%.*s.%.*s", VIEW_ARG(schema), VIEW_ARG(table));
+    if (t->row_count > 0 && is_row(&t->rows[t->last], name, day)) {
         return &t->rows[t->last];
     }
     for (size_t i = 0; i < t->row_count; i++) {
-        if (is_row(&t->rows[i], schema, table, day)) {
+        if (is_row(&t->rows[i], name, day)) {
             t->last = i;
             return &t->rows[i];
         }
@@ -51,9 +49,7 @@ static struct audit_row *row_of(struct audit_tally *t, struct view schema,
         t->row_capacity = t->row_capacity == 0 ? 16 : t->row_capacity * 2;
         t->rows = mem_resize(t->rows, t->row_capacity, sizeof *t->rows);
     }
-    size_t size = schema.len + table.len + 2;
-    struct audit_row row = { .table = mem_alloc(size), .day = day };
-    snprintf(row.table, size, "%.*s.%.*s", VIEW_ARG(schema), VIEW_ARG(table));
+    struct audit_row row = { .table = mem_strdup(name), .day = day };
     t->last = t->row_count;
     t->rows[t->row_count++] = row;
     return &t->rows[t->last];
