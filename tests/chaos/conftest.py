@@ -36,7 +36,7 @@ numbers = count(1)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, help="of the faults (default: the clock's)")
-    parser.addoption("--long", action="store_true", help="many more faults: about half an hour")
+    parser.addoption("--long", action="store_true", help="many more faults: about 50 minutes")
     parser.addoption("--ingest", type=Path, default=ROOT / "build" / "release" / "ingest" / "backstitch-ingest",
                      help="the program (default: build/release)")
 

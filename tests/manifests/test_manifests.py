@@ -131,14 +131,7 @@ def test_commands_exist() -> None:
             for container in filter(is_ours, pod["containers"]):
                 part = "ingest" if "backstitch-ingest" in container["image"] else "loader"
                 command = container["args"][0]
-                if command not in COMMANDS_AHEAD:
-                    assert f'.name = "{command}"' in mains[part], f"{owner}: {command}"
-    late = {c for c in COMMANDS_AHEAD if any(f'.name = "{c}"' in text for text in mains.values())}
-    assert not late, f"these are there now: {late}"
-
-
-# Commands of the contract that the programs do not have yet; this list ends empty.
-COMMANDS_AHEAD: set[str] = set()
+                assert f'.name = "{command}"' in mains[part], f"{owner}: {command}"
 
 
 def test_selectors_match_pods() -> None:
