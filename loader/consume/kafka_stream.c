@@ -22,6 +22,7 @@ enum change { CHANGE_NONE, CHANGE_ASSIGNED, CHANGE_REVOKED };
 struct kafka_stream {
     rd_kafka_t *consumer;
     const char *config_file;   /* the setup's */
+    bool is_member;            /* too */
     struct fetch_waker *waker; /* NULL: librdkafka needs none */
     char topics[EVENT_TYPES][TOPIC_NAME_BYTES];
     char *cluster_id;
@@ -336,8 +337,13 @@ static bool stream_positions(void *context, struct stream_partition *partitions,
                              size_t count, int timeout_ms, struct error *err)
 {
     struct kafka_stream *s = context;
-    return count == 0 || (read_bounds(s, partitions, count, timeout_ms, err) &&
-                          read_committed(s, partitions, count, timeout_ms, err));
+    for (size_t i = 0; i < count; i++) {
+        partitions[i].committed = -1; /* beside the group nobody asks, or has the right */
+        partitions[i].is_committed_by_us = false;
+    }
+    return count == 0 ||
+           (read_bounds(s, partitions, count, timeout_ms, err) &&
+            (!s->is_member || read_committed(s, partitions, count, timeout_ms, err)));
 }
 
 static bool stream_commit(void *context, const struct stream_partition *partitions,
@@ -457,6 +463,7 @@ bool kafka_stream_open(const struct kafka_stream_setup *setup, struct stream *ou
 {
     struct kafka_stream *s = mem_calloc(1, sizeof *s);
     s->config_file = setup->config_file;
+    s->is_member = setup->is_member;
     name_topics(s, setup->topic_prefix);
     s->consumer = new_consumer(setup, s, err);
     if (s->consumer == NULL) {

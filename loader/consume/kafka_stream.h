@@ -17,7 +17,8 @@ struct kafka_stream_setup {
     const char *group;
     const char *topic_prefix;
     /* It takes part in the group and is given partitions. Else: it reads what `start`
-     * says, joins nothing, and never commits. */
+     * says, joins nothing, never commits, and does not ask what the group has committed.
+     */
     bool is_member;
 };
 

@@ -118,8 +118,7 @@ static void check_bounds(struct replay_stream *s, const struct stream_partition 
     }
 }
 
-/* What the group committed does not matter here; and where the log starts only as far as
- * there is something to read. */
+/* Where the log starts matters only as far as there is something to read. */
 static bool stream_positions(void *context, struct stream_partition *partitions,
                              size_t count, int timeout_ms, struct error *err)
 {
@@ -133,8 +132,6 @@ static bool stream_positions(void *context, struct stream_partition *partitions,
         if (!is_read(r) && !s->has_fault) {
             check_bounds(s, p, r);
         }
-        p->committed = -1;
-        p->is_committed_by_us = false;
         p->log_start = p->log_start < r->to ? p->log_start : r->to;
         p->log_end = r->to;
     }
