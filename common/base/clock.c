@@ -22,6 +22,26 @@ int64_t clock_mono_ms(void)
     return clock_mono_us() / 1000;
 }
 
+static struct tm utc_of(int64_t real_ms)
+{
+    time_t seconds = (time_t)(real_ms / 1000);
+    struct tm utc = { 0 };
+    gmtime_r(&seconds, &utc);
+    return utc;
+}
+
+void clock_format_day(int64_t real_ms, char out[CLOCK_DAY_BYTES])
+{
+    struct tm utc = utc_of(real_ms);
+    out[strftime(out, CLOCK_DAY_BYTES, "%Y-%m-%d", &utc)] = '\0';
+}
+
+void clock_format_stamp(int64_t real_ms, char out[CLOCK_STAMP_BYTES])
+{
+    struct tm utc = utc_of(real_ms);
+    out[strftime(out, CLOCK_STAMP_BYTES, "%Y%m%d%H%M%S", &utc)] = '\0';
+}
+
 struct timespec clock_timespec(int64_t mono_ms)
 {
     struct timespec at = { .tv_sec = (time_t)(mono_ms / 1000),

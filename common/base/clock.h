@@ -15,6 +15,12 @@ int64_t clock_mono_us(void);
 /* Milliseconds of the same clock. */
 int64_t clock_mono_ms(void);
 
+/* A time in UTC, with a NUL: its day, "2026-11-26"; as a name, "20261126135801". */
+#define CLOCK_DAY_BYTES 11
+#define CLOCK_STAMP_BYTES 15
+void clock_format_day(int64_t real_ms, char out[CLOCK_DAY_BYTES]);
+void clock_format_stamp(int64_t real_ms, char out[CLOCK_STAMP_BYTES]);
+
 /* The CLOCK_MONOTONIC time `mono_ms` as pthread_cond_timedwait wants it (condition
  * variables of ours are made with pthread_condattr_setclock(CLOCK_MONOTONIC)). */
 struct timespec clock_timespec(int64_t mono_ms);

@@ -11,14 +11,12 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
-#include "common/service/log.h"
 #include "common/service/progress.h"
 #include "common/service/shutdown.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define BATCH_RECORDS 5000
 #define BATCH_BYTES ((uint64_t)8 * 1024 * 1024)
@@ -30,7 +28,7 @@ struct audit {
     const struct audit_flags *flags;
     struct replay_plan plan;
     struct parts parts;
-    struct stream stream;
+    struct stream *stream; /* the parts' */
     struct connection connection;
     struct whereabouts whereabouts;
     struct audit_report report;
@@ -146,9 +144,10 @@ static bool find_all(struct audit *a, struct events *events, struct error *err)
     for (size_t i = 0; done && i < events->count; i++) {
         char table[SINK_NAME_BYTES];
         snprintf(table, sizeof table, "%.*s", VIEW_ARG(events->list[i].table));
+        bool is_rejected = strcmp(table, SINK_REJECTED_TABLE) == 0;
         done = !is_first_of_table(events->list, i) ||
                (find_together(a, events, i, table, err) &&
-                find_together(a, events, i, SINK_REJECTED_TABLE, err));
+                (is_rejected || find_together(a, events, i, SINK_REJECTED_TABLE, err)));
     }
     return done;
 }
@@ -217,7 +216,7 @@ static bool start(struct audit *a, struct error *err)
                                              .partition = run->partitions[i].partition,
                                              .offset = run->partitions[i].from };
     }
-    bool done = a->stream.start(a->stream.context, list, run->partition_count, err);
+    bool done = a->stream->start(a->stream->context, list, run->partition_count, err);
     free(list);
     return done;
 }
@@ -227,7 +226,7 @@ static bool poll(struct audit *a, const struct batch_context *context, struct ba
                  struct error *err)
 {
     struct stream_poll polled;
-    switch (a->stream.poll(a->stream.context, POLL_MS, &polled, err)) {
+    switch (a->stream->poll(a->stream->context, POLL_MS, &polled, err)) {
     case STREAM_RECORD:
         batch_add(b, context, &polled.record, 0, 0);
         return true;
@@ -256,7 +255,7 @@ static void pass(struct audit *a, const struct batch *b)
         struct stream_partition at = { .topic = b->intervals[i].topic,
                                        .partition = b->intervals[i].partition,
                                        .offset = b->intervals[i].to };
-        (void)a->stream.commit(a->stream.context, &at, 1, false, &ignored);
+        (void)a->stream->commit(a->stream->context, &at, 1, false, &ignored);
     }
 }
 
@@ -271,7 +270,7 @@ static bool read_batch(struct audit *a, const struct batch_context *context,
         }
         bool is_full = b->record_count >= BATCH_RECORDS || b->bytes >= BATCH_BYTES;
         bool is_dry = b->record_count == before && b->record_count > 0;
-        is_waiting = !is_full && !is_dry && !replay_stream_is_done(&a->stream);
+        is_waiting = !is_full && !is_dry && !replay_stream_is_done(a->stream);
     }
     return true;
 }
@@ -280,12 +279,12 @@ static bool read_log(struct audit *a, struct error *err)
 {
     struct replay_partition sum = replay_run_sum(&a->plan.run);
     struct batch_context context = parts_batch_context(&a->parts);
-    struct log_release release = { a->stream.context, a->stream.release };
+    struct log_release release = { a->stream->context, a->stream->release };
     struct progress p;
     bool done = true;
     int64_t read = 0;
     progress_begin(&p, "audit_progress", "records", sum.to - sum.from);
-    while (done && !shutdown_is_requested() && !replay_stream_is_done(&a->stream)) {
+    while (done && !shutdown_is_requested() && !replay_stream_is_done(a->stream)) {
         struct batch *b = batch_new();
         done = read_batch(a, &context, b, err) && look_up(a, b, err);
         read += (int64_t)b->record_count;
@@ -295,7 +294,7 @@ static bool read_log(struct audit *a, struct error *err)
                         (int64_t)audit_tally_sum(&a->report.tally, AUDIT_MISSING));
     }
     progress_end(&p);
-    a->was_stopped = done && !replay_stream_is_done(&a->stream);
+    a->was_stopped = done && !replay_stream_is_done(a->stream);
     return done;
 }
 
@@ -313,50 +312,26 @@ static bool plan(struct audit *a, struct error *err)
     return replay_plan_make(a->options, &flags, &a->plan, err);
 }
 
-static void open_ranges(struct audit *a)
+static bool open_all(struct audit *a, struct error *err)
 {
-    const struct replay_run *run = &a->plan.run;
-    struct replay_range *ranges = mem_calloc(run->partition_count, sizeof *ranges);
-    for (size_t i = 0; i < run->partition_count; i++) {
-        memcpy(ranges[i].topic, run->partitions[i].topic, sizeof ranges[i].topic);
-        ranges[i].partition = run->partitions[i].partition;
-        ranges[i].from = run->partitions[i].from;
-        ranges[i].to = run->partitions[i].to;
-    }
-    struct replay_stream_setup setup = { .under = a->parts.stream,
-                                         .ranges = ranges,
-                                         .range_count = run->partition_count,
-                                         .selection = &a->plan.selection };
-    replay_stream_open(&setup, &a->stream);
-    a->parts.stream = a->stream;
-    free(ranges);
-}
-
-static bool audit(struct audit *a, struct error *err)
-{
-    struct parts_setup setup = { .options = a->options, .replay = "audit" };
-    struct positions_key key = { .group = a->options->group };
-    if (!parts_build(&a->parts, &setup, err) ||
-        !connection_open(&a->connection, a->options->database_url, err)) {
+    struct parts_setup setup = { .options = a->options, .only_reads = true };
+    if (!parts_build(&a->parts, &setup, err)) {
         return false;
     }
-    open_ranges(a);
-    key.cluster_id = a->plan.run.cluster_id;
-    return whereabouts_open(&a->whereabouts, &a->connection, &key, err) &&
-           read_log(a, err);
-}
-
-static int fail(const struct error *err)
-{
-    fprintf(stderr, "backstitch-loader: audit: %s\n", err->text);
-    return strcmp(err->code, REPLAY_USAGE) == 0 ? EXIT_USAGE : EXIT_FAILED;
+    parts_read_ranges(&a->parts, &a->plan.run, &a->plan.selection);
+    a->stream = &a->parts.stream;
+    struct positions_key key = { .group = a->options->group,
+                                 .cluster_id = a->plan.run.cluster_id };
+    return (connection_open(&a->connection, a->options->database_url, err) ||
+            error_prefix(err, "DATABASE_URL")) &&
+           whereabouts_open(&a->whereabouts, &a->connection, &key, &a->plan.run, err);
 }
 
 static int conclude(struct audit *a)
 {
     struct error err;
     if (!audit_report_print(&a->report, &a->plan, a->was_stopped, &err)) {
-        return fail(&err);
+        return shared_fail(a->call, &err);
     }
     if (a->was_stopped) {
         fprintf(stderr, "Stopped before the end of the range.\n");
@@ -370,22 +345,18 @@ int command_audit(const struct command_call *call)
 {
     struct audit a = { .call = call, .options = call->config, .flags = call->flags };
     struct error err = { .text = "" };
-    log_configure(isatty(STDERR_FILENO) == 1 ? LOG_WARN
-                                             : (enum log_level)a.options->log_level,
-                  (enum log_format)a.options->log_format);
-    if (!shutdown_start(&err) || !plan(&a, &err)) {
-        return fail(&err);
+    shared_configure_log(a.options);
+    if (!shutdown_start(&err) || !plan(&a, &err) ||
+        !audit_report_open(&a.report, call, &err)) {
+        replay_plan_release(&a.plan);
+        return shared_fail(call, &err);
     }
-    int code = EXIT_FAILED;
-    if (audit_report_open(&a.report, call, &err)) {
-        code = audit(&a, &err) ? conclude(&a) : fail(&err);
-        whereabouts_close(&a.whereabouts);
-        connection_close(&a.connection);
-        parts_take_down(&a.parts);
-        audit_report_close(&a.report);
-    } else {
-        code = fail(&err);
-    }
+    int code =
+        open_all(&a, &err) && read_log(&a, &err) ? conclude(&a) : shared_fail(call, &err);
+    whereabouts_close(&a.whereabouts);
+    connection_close(&a.connection);
+    parts_take_down(&a.parts);
+    audit_report_close(&a.report);
     replay_plan_release(&a.plan);
     return code;
 }

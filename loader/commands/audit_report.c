@@ -1,5 +1,6 @@
 #include "loader/commands/audit_report.h"
 
+#include "common/base/clock.h"
 #include "common/base/mem.h"
 
 #include <json-c/json.h>
@@ -8,9 +9,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#define SECONDS_PER_DAY 86400
+#define MS_PER_DAY INT64_C(86400000)
 /* So many ids stand in the command line itself. */
 #define IDS_IN_COMMAND 20
 
@@ -72,12 +72,9 @@ static bool next_missing(struct audit_report *r, struct missing *m)
 
 /* ---- text ---- */
 
-static void format_day(int64_t day, char *out, size_t size)
+static void format_day(int64_t day, char out[CLOCK_DAY_BYTES])
 {
-    time_t seconds = (time_t)(day * SECONDS_PER_DAY);
-    struct tm utc;
-    gmtime_r(&seconds, &utc);
-    strftime(out, size, "%Y-%m-%d", &utc);
+    clock_format_day(day * MS_PER_DAY, out);
 }
 
 static uint64_t in_kafka(const struct audit_row *row)
@@ -95,8 +92,8 @@ static void print_rows(const struct audit_tally *t)
            "copies", "loaded", "rejected", "suppressed", "held", "not yet", "missing");
     for (size_t i = 0; i < t->row_count; i++) {
         const struct audit_row *row = &t->rows[i];
-        char day[16];
-        format_day(row->day, day, sizeof day);
+        char day[CLOCK_DAY_BYTES];
+        format_day(row->day, day);
         printf("%-32s %-10s %11" PRIu64 " %9" PRIu64 " %11" PRIu64 " %9" PRIu64
                " %10" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64 "\n",
                row->table, day, in_kafka(row), row->copies, row->fates[AUDIT_LOADED],
@@ -111,8 +108,9 @@ static const struct audit_flags *flags_of(const struct audit_report *r)
     return r->call->flags;
 }
 
-/* The range and the sources, as they were asked for. */
-static void add_range(const struct audit_flags *f, struct buf *command)
+/* The range and the sources, as they were asked for; what retention has taken is known by
+ * now. */
+static void add_range(const struct audit_flags *f, bool is_cut, struct buf *command)
 {
     buf_add_cstr(command, "backstitch-loader replay");
     if (f->from_time == NULL) {
@@ -126,6 +124,7 @@ static void add_range(const struct audit_flags *f, struct buf *command)
     if (f->source != NULL) {
         buf_printf(command, " --source '%s'", f->source);
     }
+    buf_add_cstr(command, is_cut ? " --allow-partial" : "");
 }
 
 static bool is_plain(const char *id)
@@ -134,7 +133,8 @@ static bool is_plain(const char *id)
 }
 
 /* The ids in the line while they are few and plain; else from a file. */
-static void add_command(struct audit_report *r, struct buf *command)
+static void add_command(struct audit_report *r, const struct replay_plan *plan,
+                        struct buf *command)
 {
     struct missing m = { .line = NULL };
     struct buf ids = { 0 };
@@ -147,7 +147,7 @@ static void add_command(struct audit_report *r, struct buf *command)
             buf_printf(&ids, "%s%s", count == 1 ? "" : ",", m.id);
         }
     }
-    add_range(flags_of(r), command);
+    add_range(flags_of(r), plan->taken.len > 0, command);
     if (fits) {
         buf_printf(command, " --message-id '%s' --execute", buf_cstr(&ids));
     } else {
@@ -157,7 +157,7 @@ static void add_command(struct audit_report *r, struct buf *command)
     buf_release(&ids);
 }
 
-static void print_missing(struct audit_report *r)
+static void print_missing(struct audit_report *r, const struct replay_plan *plan)
 {
     struct missing m = { .line = NULL };
     uint64_t all = audit_tally_sum(&r->tally, AUDIT_MISSING);
@@ -174,7 +174,7 @@ static void print_missing(struct audit_report *r)
                all - flags_of(r)->limit);
     }
     struct buf command = { 0 };
-    add_command(r, &command);
+    add_command(r, plan, &command);
     printf("to load exactly these%s:\n  %s\n",
            strstr(buf_cstr(&command), "from FILE") == NULL
                ? ""
@@ -198,7 +198,7 @@ static void print_text(struct audit_report *r, struct replay_plan *plan)
         printf("Not looked at, retention has taken it:\n%s", buf_cstr(&plan->taken));
     }
     if (audit_tally_sum(t, AUDIT_MISSING) > 0) {
-        print_missing(r);
+        print_missing(r, plan);
     }
 }
 
@@ -210,8 +210,8 @@ static json_object *rows_json(const struct audit_tally *t)
     for (size_t i = 0; i < t->row_count; i++) {
         const struct audit_row *row = &t->rows[i];
         json_object *o = json_object_new_object();
-        char day[16];
-        format_day(row->day, day, sizeof day);
+        char day[CLOCK_DAY_BYTES];
+        format_day(row->day, day);
         json_object_object_add(o, "table", json_object_new_string(row->table));
         json_object_object_add(o, "day", json_object_new_string(day));
         json_object_object_add(o, "in_kafka", json_object_new_uint64(in_kafka(row)));
@@ -261,7 +261,7 @@ static void print_json(struct audit_report *r, struct replay_plan *plan, bool wa
     json_object *command = NULL;
     if (audit_tally_sum(&r->tally, AUDIT_MISSING) > 0) {
         struct buf text = { 0 };
-        add_command(r, &text);
+        add_command(r, plan, &text);
         command = json_object_new_string(buf_cstr(&text));
         buf_release(&text);
     }

@@ -3,18 +3,13 @@
 #include "loader/commands/check.h"
 
 #include "loader/commands/commands.h"
-#include "loader/consume/log_bounds.h"
-
-#define KAFKA_TIMEOUT_MS 10000
+#include "loader/commands/shared.h"
 
 /* ---- Kafka ---- */
 
 static void check_kafka(const struct loader_options *o, struct findings *f)
 {
-    struct log_bounds_setup setup = { .brokers = o->kafka_brokers,
-                                      .config_file = o->kafka_config_file,
-                                      .topic_prefix = o->topic_prefix,
-                                      .timeout_ms = KAFKA_TIMEOUT_MS };
+    struct log_bounds_setup setup = shared_log_setup(o);
     struct log_bounds log;
     struct error err;
     if (!log_bounds_read(&setup, &log, &err)) {

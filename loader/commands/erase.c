@@ -2,8 +2,7 @@
  * source's events are, and reports what was found, where, and when it was deleted
  * (operations.md, section 5). */
 #include "loader/commands/commands.h"
-#include "loader/commands/options.h"
-#include "loader/consume/log_bounds.h"
+#include "loader/commands/shared.h"
 #include "loader/postgres/control_schema.h"
 #include "loader/postgres/erasure.h"
 
@@ -16,10 +15,9 @@
 #include <json-c/json.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#define KAFKA_TIMEOUT_MS 10000
 #define STEP_ATTEMPTS 20
 #define STEP_PAUSE_MS 500
 #define MS_PER_DAY INT64_C(86400000)
@@ -32,6 +30,7 @@ struct erase {
     json_object *found;    /* by user and place, as counted */
     json_object *requests; /* those that are done */
     json_object *without;  /* tables that name no user */
+    size_t found_before;   /* so many were found in other places than this one */
     int64_t rows;
     bool was_stopped;
 };
@@ -62,29 +61,33 @@ static bool wait_for_loads(struct erase *e, const char *schema, struct error *er
 
 /* ---- deleting ---- */
 
+static const char *text_of(json_object *o, const char *name)
+{
+    return json_object_get_string(json_object_object_get(o, name));
+}
+
+/* Steps of one place add up. */
 static void add_found(struct erase *e, const char *schema, const struct erasure_place *p,
                       const struct erasure_count *count)
 {
-    char table[200];
-    snprintf(table, sizeof table, "%s.%s", p->schema, p->table);
+    struct buf table = { 0 };
     e->rows += count->rows;
-    for (size_t i = 0; i < json_object_array_length(e->found); i++) {
+    for (size_t i = e->found_before; i < json_object_array_length(e->found); i++) {
         json_object *o = json_object_array_get_idx(e->found, i);
-        json_object *rows = json_object_object_get(o, "rows");
-        if (strcmp(json_object_get_string(json_object_object_get(o, "table")), table) ==
-                0 &&
-            strcmp(json_object_get_string(json_object_object_get(o, "user_id")),
-                   count->user) == 0) {
+        if (strcmp(text_of(o, "user_id"), count->user) == 0) {
+            json_object *rows = json_object_object_get(o, "rows");
             json_object_set_int64(rows, json_object_get_int64(rows) + count->rows);
             return;
         }
     }
+    buf_printf(&table, "%s.%s", p->schema, p->table);
     json_object *o = json_object_new_object();
     json_object_object_add(o, "schema", json_object_new_string(schema));
     json_object_object_add(o, "user_id", json_object_new_string(count->user));
-    json_object_object_add(o, "table", json_object_new_string(table));
+    json_object_object_add(o, "table", json_object_new_string(buf_cstr(&table)));
     json_object_object_add(o, "rows", json_object_new_int64(count->rows));
     json_object_array_add(e->found, o);
+    buf_release(&table);
 }
 
 static bool step(struct erase *e, const struct erasure *of,
@@ -114,6 +117,7 @@ static bool walk_places(struct erase *e, const struct erasure *of,
     progress_begin(&p, "erase_progress", "rows", -1);
     for (size_t i = 0; done && !e->was_stopped && i < places->count; i++) {
         bool is_over = false;
+        e->found_before = json_object_array_length(e->found);
         while (done && !is_over && !e->was_stopped) {
             done = step(e, of, &places->list[i], &is_over, err);
             progress_update(&p, e->rows, e->rows);
@@ -178,17 +182,18 @@ static bool erase_schema(struct erase *e, const struct erasure *of, struct error
     return e->was_stopped || (done && (of->is_dry || complete(e, of, err)));
 }
 
-static bool erase_all(struct erase *e, const char *only, struct error *err)
+/* The open requests, schema by schema; or those of one schema. */
+static bool erase_all(struct erase *e, struct error *err)
 {
     struct pg_result *r = NULL;
-    if (!erasure_schemas(&e->connection, only, &r, err)) {
+    if (!erasure_schemas(&e->connection, e->flags->schema, &r, err)) {
         return false;
     }
     bool done = true;
     for (int i = 0; done && !e->was_stopped && i < connection_rows(r); i++) {
         char *schema = mem_strdup_view(connection_field(r, i, 0));
         char *until = mem_strdup_view(connection_field(r, i, 1));
-        struct erasure of = { schema, until, e->flags->dry_run };
+        struct erasure of = { schema, until, NULL, e->flags->dry_run };
         done = erase_schema(e, &of, err) || error_prefix(err, "%s", schema);
         free(schema);
         free(until);
@@ -214,52 +219,44 @@ static bool find_schema(struct erase *e, char **out, struct error *err)
     *out = is_one ? mem_strdup_view(connection_field(r, 0, 0)) : NULL;
     connection_free(r);
     return is_one ||
-           error_set(
-               err, ERROR_INVALID, ERROR_FROM_SELF, "usage",
-               e->flags->schema == NULL
-                   ? "which schema? Use --schema SCHEMA: there are several, or none "
-                     "was loaded yet"
-                   : "--schema: no such schema was loaded");
+           shared_refuse_usage(
+               err, e->flags->schema == NULL
+                        ? "which schema? Use --schema SCHEMA: there are several, or none "
+                          "was loaded yet"
+                        : "--schema: no such schema was loaded");
 }
 
-static bool run(struct erase *e, struct error *err)
+static bool erase_user(struct erase *e, struct error *err)
 {
     char *schema = NULL;
-    bool done = true;
-    if (e->flags->user_id != NULL) {
-        done = find_schema(e, &schema, err) &&
-               erasure_request(&e->connection, schema, e->flags->user_id, err);
-    } else if (e->flags->schema != NULL) {
-        schema = mem_strdup(e->flags->schema);
-    }
-    done = done && erase_all(e, schema, err);
+    char *now = NULL;
+    bool done = find_schema(e, &schema, err);
+    struct erasure of = { schema, NULL, e->flags->user_id, e->flags->dry_run };
+    done = done && erasure_request(&e->connection, &of, &now, err);
+    of.until = now;
+    done = done && erase_schema(e, &of, err);
     free(schema);
+    free(now);
     return done;
 }
 
 /* ---- the report ---- */
 
 /* Until when Kafka has what was sent before now; "" when that cannot be told. */
-static void find_retention(const struct erase *e, char *out, size_t size)
+static void find_retention(const struct erase *e, char out[CLOCK_DAY_BYTES])
 {
     struct error ignored;
     int64_t ms = 0;
-    struct log_bounds_setup setup = { .brokers = e->options->kafka_brokers,
-                                      .config_file = e->options->kafka_config_file,
-                                      .topic_prefix = e->options->topic_prefix,
-                                      .timeout_ms = KAFKA_TIMEOUT_MS };
+    struct log_bounds_setup setup = shared_log_setup(e->options);
     out[0] = '\0';
     if (!log_bounds_retention(&setup, &ms, &ignored)) {
         return;
     }
     if (ms < 0) {
-        snprintf(out, size, "never");
+        snprintf(out, CLOCK_DAY_BYTES, "never");
         return;
     }
-    time_t until = (time_t)((clock_real_ms() + ms + MS_PER_DAY) / 1000);
-    struct tm utc;
-    gmtime_r(&until, &utc);
-    strftime(out, size, "%Y-%m-%d", &utc);
+    clock_format_day(clock_real_ms() + ms + MS_PER_DAY, out);
 }
 
 static void print_json(const struct erase *e, const char *gone_by)
@@ -275,11 +272,6 @@ static void print_json(const struct erase *e, const char *gone_by)
                            gone_by[0] == '\0' ? NULL : json_object_new_string(gone_by));
     printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY));
     json_object_put(o);
-}
-
-static const char *text_of(json_object *o, const char *name)
-{
-    return json_object_get_string(json_object_object_get(o, name));
 }
 
 static void print_found(const struct erase *e)
@@ -321,12 +313,11 @@ static void print_text(const struct erase *e, const char *gone_by)
 
 static int report(const struct erase *e, bool done, const struct error *err)
 {
-    char gone_by[24];
+    char gone_by[CLOCK_DAY_BYTES];
     if (!done) {
-        fprintf(stderr, "backstitch-loader: erase: %s\n", err->text);
-        return strcmp(err->code, "usage") == 0 ? EXIT_USAGE : EXIT_FAILED;
+        return shared_fail(e->call, err);
     }
-    find_retention(e, gone_by, sizeof gone_by);
+    find_retention(e, gone_by);
     if (e->call->json) {
         print_json(e, gone_by);
     } else {
@@ -358,7 +349,7 @@ int command_erase(const struct command_call *call)
                   (enum log_format)e.options->log_format);
     bool done = shutdown_start(&err) &&
                 (open_database(&e, &err) || error_prefix(&err, "DATABASE_URL")) &&
-                run(&e, &err);
+                (e.flags->user_id != NULL ? erase_user(&e, &err) : erase_all(&e, &err));
     int code = report(&e, done, &err);
     json_object_put(e.found);
     json_object_put(e.requests);

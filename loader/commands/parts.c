@@ -1,13 +1,16 @@
 #include "loader/commands/parts.h"
 
 #include "loader/consume/kafka_stream.h"
+#include "loader/consume/replay_stream.h"
 #include "loader/load/writer_thread.h"
 #include "loader/postgres/postgres_sink.h"
 #include "loader/postgres/server_check.h"
 
 #include "common/base/clock.h"
+#include "common/base/mem.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,16 +24,11 @@ static const char *const *constant(char *const *list)
     return (const char *const *)list;
 }
 
-void parts_name_replay(const char *run, char *out, size_t size)
-{
-    snprintf(out, size, "replay %s", run);
-}
-
 static void name_owner(struct parts *p)
 {
     char host[100] = "unknown";
     if (p->setup.replay != NULL) {
-        parts_name_replay(p->setup.replay, p->owner, sizeof p->owner);
+        snprintf(p->owner, sizeof p->owner, REPLAY_OWNER "%s", p->setup.replay);
         return;
     }
     gethostname(host, sizeof host - 1);
@@ -60,6 +58,7 @@ static bool open_sink(struct parts *p, struct error *err)
         .replay = p->setup.replay,
         .owner = p->owner,
         .newest_wins = o->duplicates == DUPLICATES_NEWEST,
+        .deletions_of = p->setup.deletions_of,
         .overwrites = p->setup.overwrites,
         .new_columns_per_hour = o->new_columns_per_hour,
         .grant_select = constant(p->grant_select),
@@ -110,25 +109,52 @@ static bool is_server_fit(struct parts *p, struct error *err)
     return is_fit;
 }
 
+static bool build_writer(struct parts *p, struct error *err)
+{
+    struct pipeline_setup setup = { .sink = &p->sink,
+                                    .metrics = p->metrics,
+                                    .backoff_first_ms = BACKOFF_FIRST_MS,
+                                    .backoff_max_ms = BACKOFF_MAX_MS,
+                                    .seed = (uint64_t)clock_mono_us(),
+                                    .stops_at_held = p->setup.replay != NULL };
+    if (!is_server_fit(p, err) || !open_sink(p, err)) {
+        return false;
+    }
+    p->pipeline = pipeline_new(&setup);
+    return writer_thread_start(p->pipeline, &p->sink, &p->writer, err);
+}
+
 bool parts_build(struct parts *p, const struct parts_setup *setup, struct error *err)
 {
-    bool is_replay = setup->replay != NULL;
+    bool is_member = setup->replay == NULL && !setup->only_reads;
     *p = (struct parts){ .setup = *setup };
     name_owner(p);
     build_mapping(p);
     p->metrics = loader_metrics_new();
-    if (!is_server_fit(p, err) || !open_sink(p, err) ||
-        !open_stream(p, !is_replay, &p->stream, err)) {
-        return false;
+    return (setup->only_reads || build_writer(p, err)) &&
+           open_stream(p, is_member, &p->stream, err);
+}
+
+void parts_read_ranges(struct parts *p, const struct replay_run *run,
+                       const struct selection *selection)
+{
+    struct replay_range *ranges = mem_calloc(run->partition_count, sizeof *ranges);
+    for (size_t i = 0; i < run->partition_count; i++) {
+        const struct replay_partition *of = &run->partitions[i];
+        memcpy(ranges[i].topic, of->topic, sizeof ranges[i].topic);
+        ranges[i].partition = of->partition;
+        ranges[i].from = of->next;
+        ranges[i].to = of->to;
     }
-    struct pipeline_setup pipeline = { .sink = &p->sink,
-                                       .metrics = p->metrics,
-                                       .backoff_first_ms = BACKOFF_FIRST_MS,
-                                       .backoff_max_ms = BACKOFF_MAX_MS,
-                                       .seed = (uint64_t)clock_mono_us(),
-                                       .stops_at_held = is_replay };
-    p->pipeline = pipeline_new(&pipeline);
-    return writer_thread_start(p->pipeline, &p->sink, &p->writer, err);
+    struct replay_stream_setup setup = { .under = p->stream,
+                                         .ranges = ranges,
+                                         .range_count = run->partition_count,
+                                         .selection = selection,
+                                         .target_schema = run->target_schema,
+                                         .allows_lost = run->allows_partial,
+                                         .rate = run->rate };
+    replay_stream_open(&setup, &p->stream);
+    free(ranges);
 }
 
 void parts_take_down(struct parts *p)

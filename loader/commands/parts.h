@@ -8,14 +8,19 @@
 
 #include "loader/commands/options.h"
 #include "loader/consume/consumer.h"
+#include "loader/consume/selection.h"
 #include "loader/load/pipeline.h"
+#include "loader/postgres/replay_runs.h"
 
 #include "common/base/error.h"
 
 struct parts_setup {
     const struct loader_options *options;
-    const char *replay; /* the run; NULL: live, in the group */
-    bool overwrites;    /* of a replay */
+    const char *replay;       /* the run; NULL: live, in the group */
+    const char *deletions_of; /* of a replay's target: the live schema, whose requests for
+                                 deletion hold there too */
+    bool overwrites;          /* of a replay */
+    bool only_reads;          /* an audit: no sink, no pipeline, no writer */
 };
 
 struct parts {
@@ -45,7 +50,9 @@ struct batch_context parts_batch_context(const struct parts *p);
 /* Opens a stream beside the group; `context` is the parts. */
 bool parts_open_again(void *context, struct stream *out, struct error *err);
 
-/* "replay RUN": how load_stat names what a replay loaded. */
-void parts_name_replay(const char *run, char *out, size_t size);
+/* From now on the stream is that of the run's ranges, as far as they are left
+ * (replay_stream.h). The selection must outlive the parts. */
+void parts_read_ranges(struct parts *p, const struct replay_run *run,
+                       const struct selection *selection);
 
 #endif

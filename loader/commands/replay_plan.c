@@ -11,10 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#define KAFKA_TIMEOUT_MS 10000
 #define LINE_MAX_BYTES 4096
 
 /* What the flags say, before Kafka is asked. */
@@ -26,9 +24,6 @@ struct wish {
     int64_t from_offset, until_offset; /* -1: not given */
 };
 
-#define refuse(err, ...)                                                                 \
-    error_set(err, ERROR_INVALID, ERROR_FROM_SELF, REPLAY_USAGE, __VA_ARGS__)
-
 /* ---- the flags ---- */
 
 static bool parse_time(const char *flag, const char *text, int64_t *out_ms,
@@ -36,10 +31,10 @@ static bool parse_time(const char *flag, const char *text, int64_t *out_ms,
 {
     int64_t us = 0;
     if (!timestamp_parse(view_cstr(text), &us)) {
-        return error_set(err, ERROR_INVALID, ERROR_FROM_SELF, REPLAY_USAGE,
-                         "--%s '%s': a time is wanted, such as 2026-11-01 or "
-                         "2026-11-01T10:00:00Z",
-                         flag, text);
+        return shared_refuse_usage(err,
+                                   "--%s '%s': a time is wanted, such as 2026-11-01 or "
+                                   "2026-11-01T10:00:00Z",
+                                   flag, text);
     }
     *out_ms = us / 1000;
     return true;
@@ -52,17 +47,17 @@ static bool parse_offset(const char *flag, const char *text, int64_t *out,
     if (parse_i64(view_cstr(text), out, &why) && *out >= 0) {
         return true;
     }
-    return error_set(err, ERROR_INVALID, ERROR_FROM_SELF, REPLAY_USAGE,
-                     "--%s '%s': an offset is a number from 0 on", flag, text);
+    return shared_refuse_usage(err, "--%s '%s': an offset is a number from 0 on", flag,
+                               text);
 }
 
 static bool read_from(const struct replay_flags *f, struct wish *w, struct error *err)
 {
     int given = (f->from_time != NULL) + (f->from_offset != NULL) + f->from_earliest;
     if (given != 1) {
-        return refuse(err,
-                      "from where? Use one of --from-time TIME, --from-offset OFFSET and "
-                      "--from-earliest");
+        return shared_refuse_usage(
+            err, "from where? Use one of --from-time TIME, --from-offset OFFSET and "
+                 "--from-earliest");
     }
     w->has_from_time = f->from_time != NULL;
     return f->from_time != NULL ? parse_time("from-time", f->from_time, &w->from_ms, err)
@@ -75,8 +70,9 @@ static bool read_until(const struct replay_flags *f, struct wish *w, struct erro
 {
     int given = (f->until_time != NULL) + (f->until_offset != NULL) + f->until_now;
     if (given > 1) {
-        return refuse(err, "until when? Use only one of --until-time, --until-offset and "
-                           "--until-now (the default)");
+        return shared_refuse_usage(
+            err, "until when? Use only one of --until-time, --until-offset and "
+                 "--until-now (the default)");
     }
     w->has_until_time = f->until_time != NULL;
     return f->until_time != NULL
@@ -109,10 +105,11 @@ static bool read_names(const struct loader_options *o, const char *flag,
         enum event_type type;
         done = name_topic(o, list[i], &type);
         if (!done) {
-            error_set(err, ERROR_INVALID, ERROR_FROM_SELF, REPLAY_USAGE,
-                      "--%s '%s': one of identify, track, page, screen, group, alias, "
-                      "delete, rejected is wanted",
-                      flag, list[i]);
+            shared_refuse_usage(
+                err,
+                "--%s '%s': one of identify, track, page, screen, group, alias, "
+                "delete, rejected is wanted",
+                flag, list[i]);
             continue;
         }
         w->topics[type] = true;
@@ -157,8 +154,8 @@ static bool read_ids(const char *path, struct selection *s, struct error *err)
     FILE *file = is_stdin ? stdin : fopen(path, "r");
     char line[LINE_MAX_BYTES];
     if (file == NULL) {
-        return error_set(err, ERROR_INVALID, ERROR_FROM_SELF, REPLAY_USAGE,
-                         "--message-ids-from '%s': the file cannot be read", path);
+        return shared_refuse_usage(
+            err, "--message-ids-from '%s': the file cannot be read", path);
     }
     while (fgets(line, sizeof line, file) != NULL) {
         struct view id = view_of(line, strcspn(line, "\r\n"));
@@ -170,8 +167,8 @@ static bool read_ids(const char *path, struct selection *s, struct error *err)
         fclose(file);
     }
     return s->sets[SELECTION_MESSAGE_ID].count > 0 ||
-           error_set(err, ERROR_INVALID, ERROR_FROM_SELF, REPLAY_USAGE,
-                     "--message-ids-from '%s': there is no id in it", path);
+           shared_refuse_usage(err, "--message-ids-from '%s': there is no id in it",
+                               path);
 }
 
 static bool read_selection(const struct replay_flags *f, struct selection *s,
@@ -194,28 +191,32 @@ static bool read_rate(const char *text, uint64_t *out, struct error *err)
     if (parse_u64(view_of(text, len), out, &why) && *out > 0) {
         return true;
     }
-    return refuse(err, "--rate '%s': records a second are wanted, such as 2000/s", text);
+    return shared_refuse_usage(
+        err, "--rate '%s': records a second are wanted, such as 2000/s", text);
 }
 
 static bool read_target(const struct replay_flags *f, struct replay_run *run,
                         struct error *err)
 {
     if (f->target_schema == NULL) {
-        return !f->fresh_types || refuse(err, "--fresh-types is for --target-schema");
+        return !f->fresh_types ||
+               shared_refuse_usage(err, "--fresh-types is for --target-schema");
     }
     if (!schema_name_is_valid(view_cstr(f->target_schema))) {
-        return refuse(err,
-                      "--target-schema '%s': a schema's name is lower-case letters, "
-                      "digits and '_', and begins with a letter",
-                      f->target_schema);
+        return shared_refuse_usage(
+            err,
+            "--target-schema '%s': a schema's name is lower-case letters, "
+            "digits and '_', and begins with a letter",
+            f->target_schema);
     }
     if (f->source == NULL || strchr(f->source, ',') != NULL) {
-        return refuse(err, "--target-schema takes one source's events: say which, with "
-                           "--source SCHEMA");
+        return shared_refuse_usage(
+            err, "--target-schema takes one source's events: say which, with "
+                 "--source SCHEMA");
     }
     if (strcmp(f->source, f->target_schema) == 0) {
-        return refuse(err, "--target-schema '%s' is the source's own schema",
-                      f->target_schema);
+        return shared_refuse_usage(err, "--target-schema '%s' is the source's own schema",
+                                   f->target_schema);
     }
     run->target_schema = mem_strdup(f->target_schema);
     return true;
@@ -227,6 +228,7 @@ static bool read_flags(const struct loader_options *o, const struct replay_flags
     w->from_offset = -1;
     w->until_offset = -1;
     w->partitions = loader_options_list(f->partition);
+    plan->run.has_fresh_types = f->fresh_types;
     plan->run.is_overwriting = f->overwrite;
     plan->run.allows_partial = f->allow_partial;
     return read_from(f, w, err) && read_until(f, w, err) &&
@@ -236,14 +238,6 @@ static bool read_flags(const struct loader_options *o, const struct replay_flags
 }
 
 /* ---- the log ---- */
-
-struct log_bounds_setup replay_plan_bounds(const struct loader_options *o)
-{
-    return (struct log_bounds_setup){ .brokers = o->kafka_brokers,
-                                      .config_file = o->kafka_config_file,
-                                      .topic_prefix = o->topic_prefix,
-                                      .timeout_ms = KAFKA_TIMEOUT_MS };
-}
 
 static bool is_wished(const struct wish *w, const struct log_partition *p)
 {
@@ -285,7 +279,8 @@ static void add_partition(struct replay_plan *plan, const struct loader_options 
 }
 
 /* Whether a time's first offset is the log's start because nothing older was ever there
- * cannot be told once retention has begun. */
+ * cannot be told once retention has begun. A partition of which nothing is read stands in
+ * the plan too: what comes to it later comes after the plan. */
 static void plan_partition(struct replay_plan *plan, const struct loader_options *o,
                            const struct wish *w, const struct log_partition *p,
                            int64_t from_of_time, int64_t until_of_time)
@@ -303,15 +298,13 @@ static void plan_partition(struct replay_plan *plan, const struct loader_options
         note_taken(&plan->taken, topic, p, from, is_cut);
         from = p->start;
     }
-    if (from < to) {
-        add_partition(plan, o, p, from, to);
-    }
+    add_partition(plan, o, p, from, from < to ? to : from);
 }
 
 static bool ask_time(const struct loader_options *o, const struct log_bounds *log,
                      bool is_wanted, int64_t time_ms, int64_t **out, struct error *err)
 {
-    struct log_bounds_setup setup = replay_plan_bounds(o);
+    struct log_bounds_setup setup = shared_log_setup(o);
     *out = mem_calloc(log->count + 1, sizeof **out);
     return !is_wanted || log_bounds_at(&setup, log, time_ms, *out, err);
 }
@@ -338,11 +331,8 @@ static bool plan_log(const struct loader_options *o, const struct wish *w,
 
 void replay_plan_name(char *out, size_t size)
 {
-    time_t now = (time_t)(clock_real_ms() / 1000);
-    struct tm utc;
-    char stamp[24];
-    gmtime_r(&now, &utc);
-    strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%S", &utc);
+    char stamp[CLOCK_STAMP_BYTES];
+    clock_format_stamp(clock_real_ms(), stamp);
     unsigned mixed = (unsigned)clock_mono_us() ^ ((unsigned)getpid() << 8);
     snprintf(out, size, "%s-%04x", stamp, mixed & 0xffff);
 }
@@ -370,17 +360,11 @@ bool replay_plan_make(const struct loader_options *o, const struct replay_flags 
 {
     struct wish w = { .has_from_time = false };
     struct log_bounds log;
-    struct log_bounds_setup setup = replay_plan_bounds(o);
     *out = (struct replay_plan){ .run = { .rate = 0 } };
-    bool done = read_flags(o, flags, &w, out, err);
+    bool done = read_flags(o, flags, &w, out, err) && shared_read_log(o, &log, err);
     if (done) {
-        done = log_bounds_read(&setup, &log, err);
-        if (done) {
-            done = plan_log(o, &w, &log, out, err) && fill_run(&log, out, err);
-            log_bounds_release(&log);
-        } else {
-            error_prefix(err, "KAFKA_BROKERS=%s", o->kafka_brokers);
-        }
+        done = plan_log(o, &w, &log, out, err) && fill_run(&log, out, err);
+        log_bounds_release(&log);
     }
     loader_options_free_list(w.partitions);
     if (!done) {

@@ -5,26 +5,21 @@
 #define LOADER_COMMANDS_REPLAY_PLAN_H
 
 #include "loader/commands/commands.h"
-#include "loader/commands/options.h"
-#include "loader/consume/log_bounds.h"
+#include "loader/commands/shared.h"
 #include "loader/consume/selection.h"
 #include "loader/postgres/replay_runs.h"
 
 struct replay_plan {
-    struct replay_run run; /* state "planned"; partitions that have records only */
+    struct replay_run run; /* state "planned"; every partition that is meant */
     struct selection selection;
     struct buf taken; /* what retention has taken, a line each; empty: nothing */
 };
 
-/* INVALID with code REPLAY_USAGE: the flags do not say what to read. */
-#define REPLAY_USAGE "usage"
+/* A mistake of usage: the flags do not say what to read. */
 MUST_CHECK bool replay_plan_make(const struct loader_options *o,
                                  const struct replay_flags *flags,
                                  struct replay_plan *out, struct error *err);
 void replay_plan_release(struct replay_plan *plan);
-
-/* How Kafka is asked for the log's bounds. */
-struct log_bounds_setup replay_plan_bounds(const struct loader_options *o);
 
 /* A new name: the time, and a few digits that no other run of this second has. */
 void replay_plan_name(char *out, size_t size);

@@ -78,6 +78,9 @@ static void print_partitions(const struct replay_run *run)
     printf("\n  %-34s %12s %12s %12s\n", "partition", "from", "to", "offsets");
     for (size_t i = 0; i < run->partition_count; i++) {
         const struct replay_partition *p = &run->partitions[i];
+        if (p->from == p->to) {
+            continue;
+        }
         char name[TOPIC_NAME_BYTES + 16];
         snprintf(name, sizeof name, "%s:%d", p->topic, p->partition);
         printf("  %-34s %12lld %12lld %12lld\n", name, (long long)p->from,

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 bool replay_target_find(struct connection *c, const char *name, struct replay_run *run,
                         struct error *err)
@@ -28,24 +27,12 @@ bool replay_target_find(struct connection *c, const char *name, struct replay_ru
                      "--source '%s': no schema of such a source was loaded", name);
 }
 
-static bool call(struct connection *c, const char *sql, const struct replay_run *run,
-                 struct error *err)
+bool replay_target_prepare(struct connection *c, const struct replay_run *run,
+                           struct error *err)
 {
     const char *const values[] = { run->live_schema, run->target_schema };
-    struct pg_result *r = NULL;
-    if (!connection_query(c, sql, 2, values, &r, err)) {
-        return false;
-    }
-    connection_free(r);
-    return true;
-}
-
-bool replay_target_prepare(struct connection *c, const struct replay_run *run,
-                           bool has_fresh_types, struct error *err)
-{
-    return (has_fresh_types ||
-            call(c, "SELECT backstitch.make_like($1, $2)", run, err)) &&
-           call(c, "SELECT backstitch.copy_deletions($1, $2)", run, err);
+    return run->has_fresh_types ||
+           connection_execute(c, "SELECT backstitch.make_like($1, $2)", 2, values, err);
 }
 
 /* ---- comparing ---- */
@@ -79,7 +66,7 @@ static bool is_there(const struct pg_result *r, int row, int column)
     return view_equal_cstr(connection_field(r, row, column), "t");
 }
 
-bool replay_target_compare(struct connection *c, const struct replay_run *run,
+bool replay_target_compare(struct connection *c, const struct replay_run *run, FILE *out,
                            struct error *err)
 {
     const char *const values[] = { run->live_schema, run->target_schema };
@@ -88,7 +75,7 @@ bool replay_target_compare(struct connection *c, const struct replay_run *run,
         return false;
     }
     bool done = true;
-    printf("%-30s %14s %14s\n", "table", "rows now", "rows then");
+    fprintf(out, "%-30s %14s %14s\n", "table", "rows now", "rows then");
     for (int i = 0; done && i < connection_rows(r); i++) {
         struct view table = connection_field(r, i, 0);
         int64_t now = 0;
@@ -96,8 +83,8 @@ bool replay_target_compare(struct connection *c, const struct replay_run *run,
         done =
             (!is_there(r, i, 1) || count_rows(c, run->live_schema, table, &now, err)) &&
             (!is_there(r, i, 2) || count_rows(c, run->target_schema, table, &then, err));
-        printf("%-30.*s %14lld %14lld\n", VIEW_ARG(table), (long long)now,
-               (long long)then);
+        fprintf(out, "%-30.*s %14lld %14lld\n", VIEW_ARG(table), (long long)now,
+                (long long)then);
     }
     connection_free(r);
     return done;
@@ -108,13 +95,10 @@ bool replay_target_compare(struct connection *c, const struct replay_run *run,
 /* A name that says when, and fits. */
 static char *name_kept(const struct replay_run *run)
 {
-    char stamp[24];
+    char stamp[CLOCK_STAMP_BYTES];
     char name[SINK_NAME_BYTES];
-    time_t now = (time_t)(clock_real_ms() / 1000);
-    struct tm utc;
-    gmtime_r(&now, &utc);
-    strftime(stamp, sizeof stamp, "%Y%m%d%H%M%S", &utc);
-    snprintf(name, sizeof name, "%.40s_%.20s", run->live_schema, stamp);
+    clock_format_stamp(clock_real_ms(), stamp);
+    snprintf(name, sizeof name, "%.40s_%s", run->live_schema, stamp);
     return mem_strdup(name);
 }
 

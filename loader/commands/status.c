@@ -3,13 +3,11 @@
  * position, log end, lag and owner (who moved its position last). From PostgreSQL and
  * Kafka: any host shows the whole. */
 #include "loader/commands/commands.h"
-#include "loader/commands/options.h"
+#include "loader/commands/shared.h"
 #include "loader/commands/status_report.h"
-#include "loader/postgres/connection.h"
+#include "loader/postgres/replay_runs.h"
 
 #include <stdio.h>
-
-#define KAFKA_TIMEOUT_MS 10000
 
 static const char positions_sql[] =
     "SELECT topic, kafka_partition, next_offset, owner,"
@@ -25,13 +23,14 @@ static const char held_sql[] =
     "  FROM backstitch.held WHERE consumer_group = $1 AND cluster_id = $2"
     " GROUP BY 1, 2 ORDER BY 1, 2";
 
-/* The slowest event of the last minutes, and when something was loaded last. */
+/* The slowest event of the last minutes that was loaded live, and when something was
+ * loaded last. */
 static const char freshness_sql[] =
     "SELECT coalesce(extract(epoch FROM max(freshness_max) FILTER"
     "           (WHERE minute > now() - interval '5 minutes')), -1)::float8::text,"
     "       coalesce(extract(epoch FROM now() - (SELECT max(updated_at)"
     "           FROM backstitch.load_offset WHERE consumer_group = $1)), -1)::bigint"
-    "  FROM backstitch.load_stat";
+    "  FROM backstitch.load_stat WHERE loader NOT LIKE '" REPLAY_OWNER "%'";
 
 static const char ready_sql[] =
     "SELECT (to_regclass('backstitch.load_offset') IS NOT NULL)::text";
@@ -63,18 +62,6 @@ static bool ask(struct connection *c, struct status_report *report, struct error
             connection_query(c, freshness_sql, 1, where, &report->freshness, err));
 }
 
-/* Topics, partitions and their ends, from Kafka. */
-static bool read_log(const struct loader_options *o, struct log_bounds *out,
-                     struct error *err)
-{
-    struct log_bounds_setup setup = { .brokers = o->kafka_brokers,
-                                      .config_file = o->kafka_config_file,
-                                      .topic_prefix = o->topic_prefix,
-                                      .timeout_ms = KAFKA_TIMEOUT_MS };
-    return log_bounds_read(&setup, out, err) ||
-           error_prefix(err, "KAFKA_BROKERS=%s", o->kafka_brokers);
-}
-
 static bool open_database(const struct loader_options *o, struct connection *out,
                           struct error *err)
 {
@@ -92,8 +79,8 @@ int command_status(const struct command_call *call)
                                     .topic_prefix = o->topic_prefix,
                                     .log = &log };
     struct error err;
-    bool done =
-        read_log(o, &log, &err) && open_database(o, &c, &err) && ask(&c, &report, &err);
+    bool done = shared_read_log(o, &log, &err) && open_database(o, &c, &err) &&
+                ask(&c, &report, &err);
     if (!done) {
         fprintf(stderr, "backstitch-loader status: %s\n", err.text);
     } else if (call->json) {

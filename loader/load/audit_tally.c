@@ -14,6 +14,10 @@
 /* Full to two thirds: probes stay short. */
 #define FULL_OF 3
 #define FULL_PART 2
+#define MOST_SLOTS (1 << 24) /* 128 MiB */
+
+_Static_assert((long long)AUDIT_IDS_MAX *FULL_OF < (long long)MOST_SLOTS * FULL_PART,
+               "the set would grow once more");
 
 const char *audit_fate_name(enum audit_fate fate)
 {

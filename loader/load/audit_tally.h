@@ -15,7 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define AUDIT_IDS_MAX 12000000
+/* As many as fill 2^24 slots to two thirds: one more, and 256 MiB would be needed. */
+#define AUDIT_IDS_MAX 11000000
 
 enum audit_fate {
     AUDIT_LOADED,

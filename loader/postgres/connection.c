@@ -427,6 +427,15 @@ bool connection_query(struct connection *c, const char *sql, int count,
            flush(c, doing, err) && take_results(c, doing, out, err);
 }
 
+bool connection_execute(struct connection *c, const char *sql, int count,
+                        const char *const *values, struct error *err)
+{
+    struct pg_result *r = NULL;
+    bool done = connection_query(c, sql, count, values, &r, err);
+    connection_free(r);
+    return done;
+}
+
 void connection_free(struct pg_result *result)
 {
     PQclear(result);

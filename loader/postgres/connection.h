@@ -78,6 +78,9 @@ MUST_CHECK bool connection_end_copy(struct connection *c, struct error *err);
 MUST_CHECK bool connection_query(struct connection *c, const char *sql, int count,
                                  const char *const *values, struct pg_result **out,
                                  struct error *err);
+/* The same for a statement whose rows nobody wants. */
+MUST_CHECK bool connection_execute(struct connection *c, const char *sql, int count,
+                                   const char *const *values, struct error *err);
 void connection_free(struct pg_result *result);
 
 /* How many rows a result has. */

@@ -126,6 +126,7 @@ CREATE TABLE backstitch.replay (
     selection       text NOT NULL, -- which records, one criterion a line (loader/consume/selection.h)
     live_schema     text,          -- with a target: whose tables it stands beside
     target_schema   text,          -- NULL: the records' own
+    has_fresh_types boolean NOT NULL, -- of a target: its columns follow from the events, not from the live tables
     is_overwriting  boolean NOT NULL,
     allows_partial  boolean NOT NULL,
     rate            bigint NOT NULL, -- records a second; 0: as fast as it goes
@@ -213,25 +214,42 @@ BEGIN
     END IF;
 END $$;
 
--- A replay's target: a schema with tables like those of the live one (comments, defaults and keys too), for what is to be loaded beside
--- them. Tables that are there stay as they are. How many were made.
+-- Whoever may read the one may read the other (p_kind: 'SCHEMA' or 'TABLE'; names are quoted already).
+CREATE FUNCTION backstitch.copy_rights(p_kind text, p_rights aclitem[], p_owner oid, p_to text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_right record;
+BEGIN
+    FOR v_right IN SELECT a.privilege_type, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS who
+                     FROM aclexplode(p_rights) a WHERE a.grantee <> p_owner LOOP
+        EXECUTE format('GRANT %s ON %s %s TO %s', v_right.privilege_type, p_kind, p_to, v_right.who);
+    END LOOP;
+END $$;
+
+-- A replay's target: a schema with tables like those of the live one (comments, defaults, keys and rights too), for what is to be loaded
+-- beside them. Tables that are there stay as they are. How many were made.
 CREATE FUNCTION backstitch.make_like(p_live text, p_target text) RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
-    v_table record;
-    v_made  bigint := 0;
+    v_table  record;
+    v_target text;
+    v_made   bigint := 0;
 BEGIN
     IF to_regnamespace(quote_ident(p_target)) IS NULL THEN
         EXECUTE format('CREATE SCHEMA %I', p_target);
+        PERFORM backstitch.copy_rights('SCHEMA', n.nspacl, n.nspowner, quote_ident(p_target))
+           FROM pg_namespace n WHERE n.nspname = p_live;
     END IF;
-    FOR v_table IN SELECT c.relname, c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    FOR v_table IN SELECT c.relname, c.relkind, c.relacl, c.relowner FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                     WHERE n.nspname = p_live AND c.relkind IN ('r', 'p') AND NOT c.relispartition
                       AND to_regclass(format('%I.%I', p_target, c.relname)) IS NULL ORDER BY c.relname LOOP
+        v_target := format('%I.%I', p_target, v_table.relname);
         IF v_table.relkind = 'p' THEN
-            RAISE EXCEPTION '%.% is partitioned: make %.% as it should be, then plan again', p_live, v_table.relname, p_target,
-                v_table.relname USING ERRCODE = 'feature_not_supported';
+            RAISE EXCEPTION '%.% is partitioned: make % as it should be, then plan again', p_live, v_table.relname, v_target
+                USING ERRCODE = 'feature_not_supported';
         END IF;
-        EXECUTE format('CREATE TABLE %I.%I (LIKE %I.%I INCLUDING ALL)', p_target, v_table.relname, p_live, v_table.relname);
+        EXECUTE format('CREATE TABLE %s (LIKE %I.%I INCLUDING ALL)', v_target, p_live, v_table.relname);
+        PERFORM backstitch.copy_rights('TABLE', v_table.relacl, v_table.relowner, v_target);
         v_made := v_made + 1;
     END LOOP;
     INSERT INTO backstitch.demoted_column ("schema", "table", "column", path, demoted_at)
@@ -240,29 +258,13 @@ BEGIN
     RETURN v_made;
 END $$;
 
--- Who asked for deletion in one schema has asked for it in another that holds the same events.
-CREATE FUNCTION backstitch.copy_deletions(p_from text, p_to text) RETURNS void
-    LANGUAGE sql SET search_path = pg_catalog AS $$
-    INSERT INTO backstitch.deletion (message_id, "schema", user_id, requested_at)
-        SELECT message_id, p_to, user_id, requested_at FROM backstitch.deletion WHERE "schema" = p_from
-        ON CONFLICT DO NOTHING
-$$;
-
 -- A replay's target takes the live schema's place, which is kept under another name. The caller's transaction: loads that are under way
 -- are waited for, and those after it find the new tables.
 CREATE FUNCTION backstitch.swap_schema(p_run text, p_live text, p_target text, p_kept text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock(backstitch.schema_lock(), hashtext(s)) FROM unnest(ARRAY[p_live, p_target]) s ORDER BY s;
-    PERFORM backstitch.copy_deletions(p_live, p_target);
-    IF EXISTS (SELECT FROM backstitch.deletion WHERE "schema" = p_target AND completed_at IS NULL) THEN
-        UPDATE backstitch.deletion d SET completed_at = NULL -- its rows may be in the new tables
-         WHERE d."schema" = p_live AND EXISTS (SELECT FROM backstitch.deletion t WHERE t."schema" = p_target
-                                                  AND t.message_id = d.message_id AND t.completed_at IS NULL);
-    END IF;
-    DELETE FROM backstitch.deletion WHERE "schema" = p_target;
     DELETE FROM backstitch.demoted_column WHERE "schema" = p_target;
-    DELETE FROM backstitch.source WHERE "schema" = p_target;
     UPDATE backstitch.schema_change SET "schema" = p_live WHERE "schema" = p_target;
     EXECUTE format('ALTER SCHEMA %I RENAME TO %I', p_live, p_kept);
     EXECUTE format('ALTER SCHEMA %I RENAME TO %I', p_target, p_live);

@@ -454,6 +454,7 @@ enum direct_outcome direct_load_run(const struct load_setup *setup,
                                    .tables = tables,
                                    .table_count = load_list_tables(load, tables),
                                    .key = setup->key,
+                                   .deletions_of = setup->deletions_of,
                                    .newest_wins = setup->newest_wins,
                                    .overwrites = setup->overwrites };
     d.direct.load = &d.query;

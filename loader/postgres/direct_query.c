@@ -42,7 +42,7 @@ static void add_now(const struct direct_query *q, struct buf *sql)
     for (size_t i = 0; i < q->load->table_count; i++) {
         buf_add_cstr(sql,
                      ",EXISTS (SELECT FROM backstitch.deletion d WHERE d.\"schema\"=");
-        connection_add_literal(sql, table_schema(table_of(q, i)));
+        connection_add_literal(sql, load_query_deletions_of(q->load, table_of(q, i)));
         buf_add_char(sql, ')');
     }
     buf_add_cstr(sql, ";\n");
@@ -52,7 +52,7 @@ static void add_user_question(const struct direct_query *q, size_t i, struct buf
 {
     buf_add_cstr(sql, "SELECT DISTINCT d.user_id AS " DIRECT_USER
                       " FROM backstitch.deletion d WHERE d.\"schema\"=");
-    connection_add_literal(sql, table_schema(table_of(q, i)));
+    connection_add_literal(sql, load_query_deletions_of(q->load, table_of(q, i)));
     buf_add_cstr(sql, " AND d.user_id=ANY('{");
     add_users(sql, &q->tables[i].copies);
     buf_add_cstr(sql, "}'::text[]);\n");

@@ -17,29 +17,27 @@ bool erasure_open(struct connection *c, const char *url, struct error *err)
                           "setting the session up", err);
 }
 
-static bool change(struct connection *c, const char *sql, int count,
-                   const char *const *values, struct error *err)
-{
-    struct pg_result *r = NULL;
-    if (!connection_query(c, sql, count, values, &r, err)) {
-        return false;
-    }
-    connection_free(r);
-    return true;
-}
-
-bool erasure_request(struct connection *c, const char *schema, const char *user,
+bool erasure_request(struct connection *c, const struct erasure *e, char **out_now,
                      struct error *err)
 {
-    const char *const values[] = { schema, user };
-    return change(
-        c,
-        "INSERT INTO backstitch.deletion (message_id, \"schema\", user_id, requested_at)"
-        " SELECT 'erase-' || gen_random_uuid(), $1, $2, now()"
-        "  WHERE NOT EXISTS (SELECT FROM backstitch.deletion WHERE \"schema\" = $1"
-        "                       AND user_id = $2 AND completed_at IS NULL"
-        "                       AND requested_at > now() - interval '1 minute')",
-        2, values, err);
+    static const char sql[] =
+        "WITH r AS (INSERT INTO backstitch.deletion (message_id, \"schema\", user_id,"
+        "               requested_at) SELECT 'erase-' || gen_random_uuid(), $1, $2, now()"
+        "            WHERE NOT $3::boolean"
+        "              AND NOT EXISTS (SELECT FROM backstitch.deletion"
+        "                               WHERE \"schema\" = $1 AND user_id = $2"
+        "                                 AND completed_at IS NULL"
+        "                                 AND requested_at > now() - interval '1 "
+        "minute'))"
+        "SELECT now()::text";
+    const char *const values[] = { e->schema, e->user, e->is_dry ? "true" : "false" };
+    struct pg_result *r = NULL;
+    if (!connection_query(c, sql, 3, values, &r, err)) {
+        return false;
+    }
+    *out_now = mem_strdup_view(connection_field(r, 0, 0));
+    connection_free(r);
+    return true;
 }
 
 bool erasure_schemas(struct connection *c, const char *schema, struct pg_result **out,
@@ -48,7 +46,7 @@ bool erasure_schemas(struct connection *c, const char *schema, struct pg_result 
     const char *const values[] = { schema };
     return connection_query(
         c,
-        "SELECT \"schema\", now()::text, count(DISTINCT user_id)"
+        "SELECT \"schema\", now()::text"
         "  FROM backstitch.deletion WHERE completed_at IS NULL"
         "   AND ($1::text IS NULL OR \"schema\" = $1) GROUP BY 1 ORDER BY 1",
         1, values, out, err);
@@ -139,18 +137,19 @@ void erasure_places_release(struct erasure_places *places)
 
 /* ---- the barrier ---- */
 
-/* Every load holds its schemas' locks shared; targets and kept schemas have locks of
- * their own. Taken and let go at once: who comes later sees the request. */
+/* Every load holds its schema's lock shared, a replay that of its target; what a swap has
+ * kept is loaded no more. Taken and let go at once: who comes later sees the request. */
 bool erasure_wait(struct connection *c, const char *schema, struct error *err)
 {
     const char *const values[] = { schema };
-    return change(c,
-                  "SELECT pg_advisory_xact_lock(backstitch.schema_lock(), hashtext(name))"
-                  "  FROM (SELECT $1 AS name"
-                  "        UNION SELECT target_schema FROM backstitch.replay"
-                  "               WHERE live_schema = $1 AND target_schema IS NOT NULL"
-                  "        ORDER BY 1) s",
-                  1, values, err);
+    return connection_execute(
+        c,
+        "SELECT pg_advisory_xact_lock(backstitch.schema_lock(), hashtext(name))"
+        "  FROM (SELECT $1 AS name"
+        "        UNION SELECT target_schema FROM backstitch.replay"
+        "               WHERE live_schema = $1 AND target_schema IS NOT NULL"
+        "        ORDER BY 1) s",
+        1, values, err);
 }
 
 /* ---- steps ---- */
@@ -179,13 +178,23 @@ static void add_time(struct buf *sql, const struct erasure_place *p)
     buf_add_char(sql, ')');
 }
 
-/* The open requests joined with the table's rows. */
-static void add_rows(struct buf *sql, const struct erasure_place *p)
+/* $1 schema, $2 until, $3 user. */
+#define OPEN_REQUESTS                                                                    \
+    " \"schema\" = $1 AND completed_at IS NULL AND requested_at <= $2::timestamptz"      \
+    " AND ($3::text IS NULL OR user_id = $3)"
+
+/* Who asks, and when; joined with the table's rows. */
+static void add_rows(struct buf *sql, const struct erasure *e,
+                     const struct erasure_place *p)
 {
-    buf_add_cstr(sql, "WITH u AS (SELECT user_id, max(requested_at) AS at"
-                      " FROM backstitch.deletion WHERE \"schema\" = $1"
-                      " AND completed_at IS NULL AND requested_at <= $2::timestamptz"
-                      " GROUP BY 1), r AS (SELECT t.tableoid, t.ctid, u.user_id FROM ");
+    if (e->is_dry && e->user != NULL) {
+        buf_add_cstr(sql, "WITH u AS (SELECT $3::text AS user_id, $2::timestamptz AS at"
+                          "  WHERE $1::text IS NOT NULL");
+    } else {
+        buf_add_cstr(sql, "WITH u AS (SELECT user_id, max(requested_at) AS at"
+                          " FROM backstitch.deletion WHERE" OPEN_REQUESTS " GROUP BY 1");
+    }
+    buf_add_cstr(sql, "), r AS (SELECT t.tableoid, t.ctid, u.user_id FROM ");
     add_name(sql, p->schema);
     buf_add_char(sql, '.');
     add_name(sql, p->table);
@@ -228,16 +237,16 @@ bool erasure_step(struct connection *c, const struct erasure *e,
                   const struct erasure_place *place, struct erasure_counts *out,
                   struct error *err)
 {
-    const char *const values[] = { e->schema, e->until };
+    const char *const values[] = { e->schema, e->until, e->user };
     struct pg_result *r = NULL;
     struct buf sql = { 0 };
-    add_rows(&sql, place);
+    add_rows(&sql, e, place);
     if (e->is_dry) {
         buf_add_cstr(&sql, ") SELECT user_id, count(*) FROM r GROUP BY 1");
     } else {
         add_deletion(&sql, place);
     }
-    bool done = connection_query(c, buf_cstr(&sql), 2, values, &r, err);
+    bool done = connection_query(c, buf_cstr(&sql), 3, values, &r, err);
     buf_release(&sql);
     out->count = done ? (size_t)connection_rows(r) : 0;
     out->list = mem_calloc(out->count, sizeof *out->list);
@@ -261,16 +270,14 @@ void erasure_counts_release(struct erasure_counts *counts)
 bool erasure_complete(struct connection *c, const struct erasure *e,
                       struct pg_result **out, struct error *err)
 {
-    const char *const values[] = { e->schema, e->until };
+    const char *const values[] = { e->schema, e->until, e->user };
     return connection_query(
         c,
         "UPDATE backstitch.deletion SET completed_at = now(),"
         "       rows_deleted = coalesce(rows_deleted, 0)"
-        " WHERE \"schema\" = $1 AND completed_at IS NULL"
-        "   AND requested_at <= $2::timestamptz"
-        " RETURNING user_id,"
+        " WHERE" OPEN_REQUESTS " RETURNING user_id,"
         " to_char(requested_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),"
         " rows_deleted,"
         " to_char(completed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')",
-        2, values, out, err);
+        3, values, out, err);
 }

@@ -37,21 +37,24 @@ struct erasure_counts {
     size_t count;
 };
 
-/* What is done: the open requests of a schema up to a time. */
+/* What is done: the open requests of a schema up to a time, of one user or of all. */
 struct erasure {
     const char *schema;
     const char *until; /* as PostgreSQL writes it */
-    bool is_dry;       /* counts, and deletes nothing */
+    const char *user;  /* NULL: all */
+    bool is_dry;       /* counts, and writes nothing: a user needs no request then */
 };
 
 /* Connects, with time for whole tables. */
 MUST_CHECK bool erasure_open(struct connection *c, const char *url, struct error *err);
 
-/* Notes a request of now; nothing new when the same is open already. */
-MUST_CHECK bool erasure_request(struct connection *c, const char *schema,
-                                const char *user, struct error *err);
+/* Notes a request of now, unless it is dry; nothing new when the same was made within a
+ * minute and is open. *out_now: the time, as PostgreSQL writes it; free() it. */
+MUST_CHECK bool erasure_request(struct connection *c, const struct erasure *e,
+                                char **out_now, struct error *err);
 
-/* Schemas with open requests, or only `schema` when it has any; one a row. */
+/* Schemas with open requests, or only `schema` when it has any; one a row, with the time
+ * now. */
 MUST_CHECK bool erasure_schemas(struct connection *c, const char *schema,
                                 struct pg_result **out, struct error *err);
 
@@ -59,6 +62,7 @@ MUST_CHECK bool erasure_schemas(struct connection *c, const char *schema,
  * targets and of schemas that a swap has kept. */
 MUST_CHECK bool erasure_find_places(struct connection *c, const char *schema,
                                     struct erasure_places *out, struct error *err);
+/* Frees what was found. */
 void erasure_places_release(struct erasure_places *places);
 
 /* Waits until every load that began before now is over. RETRY when one goes on for

@@ -255,6 +255,7 @@ bool load_run(const struct load_setup *setup, const struct sink_load *load,
                                     .tables = tables,
                                     .table_count = count,
                                     .key = setup->key,
+                                    .deletions_of = setup->deletions_of,
                                     .newest_wins = setup->newest_wins,
                                     .overwrites = setup->overwrites };
         load_query_write(&query, &sql);

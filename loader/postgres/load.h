@@ -12,6 +12,7 @@ struct load_setup {
     struct connection *connection;
     struct staging *staging;
     struct positions_key key;
+    const char *deletions_of; /* load_query.h */
     bool newest_wins;
     bool overwrites; /* load_query.h */
 };

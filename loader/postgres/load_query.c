@@ -110,6 +110,11 @@ static void add_copy(struct buf *sql, const struct load_table *t)
     buf_add_cstr(sql, "," STAGING_COLUMNS ") FROM STDIN;\n");
 }
 
+struct view load_query_deletions_of(const struct load_query *q, const struct table *t)
+{
+    return q->deletions_of == NULL ? table_schema(t) : view_cstr(q->deletions_of);
+}
+
 /* An event of a user who asked for deletion, from before the request (operations.md,
  * section 5). Not by the table's columns: an existing one may have user_id as a number,
  * or its times as text. */
@@ -149,7 +154,7 @@ static void add_insert(const struct load_query *q, struct buf *sql,
                "WITH kept AS (SELECT DISTINCT ON (s.message_id COLLATE \"C\") s.* "
                "FROM pg_temp.staging_%u s WHERE NOT ",
                t->staging);
-    add_suppressed(sql, table_schema(t->rows->table));
+    add_suppressed(sql, load_query_deletions_of(q, t->rows->table));
     buf_printf(
         sql,
         " ORDER BY s.message_id COLLATE \"C\", s._sdc_sequence%s), i AS (INSERT INTO ",
@@ -182,7 +187,7 @@ static void add_counts(const struct load_query *q, struct buf *sql,
                       " count(*) FILTER (WHERE NOT is_new) AS replaced FROM ");
     buf_add_cstr(sql, table_is_partitioned(t->rows->table) ? "p" : "i");
     buf_add_cstr(sql, "), z AS (SELECT count(*) FILTER (WHERE ");
-    add_suppressed(sql, table_schema(t->rows->table));
+    add_suppressed(sql, load_query_deletions_of(q, t->rows->table));
     buf_printf(sql,
                ") AS suppressed, max(now() - s." STAGING_RECEIVED ") AS freshness"
                " FROM pg_temp.staging_%u s)",

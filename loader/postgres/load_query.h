@@ -32,6 +32,8 @@ struct load_query {
         *tables; /* ordered by schema and name; those with rows only */
     size_t table_count;
     struct positions_key key;
+    /* The schema whose requests for deletion hold; NULL: each table's own. */
+    const char *deletions_of;
     bool newest_wins;
     bool overwrites; /* a row is also replaced by the very copy it came from */
 };
@@ -47,6 +49,9 @@ void load_query_write_tail(const struct load_query *q, struct buf *sql);
 /* Appends what loads one table's rows: three statements. */
 void load_query_write_rows(const struct load_query *q, const struct load_table *t,
                            struct buf *sql);
+
+/* Whose requests for deletion hold for this table. */
+struct view load_query_deletions_of(const struct load_query *q, const struct table *t);
 
 /* Which table (its number in the load, or table_count + i for the _sdc_rejected of
  * rejected[i]'s schema) the statement `at` of the string is about, counted

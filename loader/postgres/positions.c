@@ -141,10 +141,5 @@ bool positions_note_tried(struct connection *c, const struct positions_key *key,
     snprintf(table_text, sizeof table_text, "%.*s", VIEW_ARG(table));
     const char *const values[] = { key->group, key->cluster_id, schema_text,
                                    table_text, why->code,       why->text };
-    struct pg_result *r = NULL;
-    if (!connection_query(c, tried_sql, 6, values, &r, err)) {
-        return false;
-    }
-    connection_free(r);
-    return true;
+    return connection_execute(c, tried_sql, 6, values, err);
 }

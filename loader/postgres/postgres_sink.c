@@ -219,6 +219,7 @@ static struct load_setup load_setup_of(struct postgres_sink *s, const char *clus
     struct load_setup setup = { .connection = &s->connection,
                                 .staging = &s->staging,
                                 .key = key_of(s, cluster_id),
+                                .deletions_of = s->setup.deletions_of,
                                 .newest_wins = s->setup.newest_wins,
                                 .overwrites = s->setup.overwrites };
     return setup;
@@ -243,7 +244,9 @@ static bool sink_load(void *context, const char *cluster_id, const struct sink_l
     *failed_table = SINK_NO_TABLE;
     if (make_rejected_tables(s, load, failed_table, err) &&
         load_rows(&setup, load, counts, failed_table, err)) {
-        upkeep_after_load(&s->upkeep, &s->connection, load, clock_mono_ms());
+        if (s->setup.deletions_of == NULL) { /* a replay's target is no source's schema */
+            upkeep_after_load(&s->upkeep, &s->connection, load, clock_mono_ms());
+        }
         return true;
     }
     buf_clear(&s->known_schemas); /* one of them may be what is missing */

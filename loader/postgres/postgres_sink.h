@@ -14,9 +14,11 @@ struct postgres_sink_setup {
     const char *group;             /* of the positions */
     const char *replay; /* a run, whose positions stand for the group's; NULL: none */
     const char
-        *owner;       /* this process, as load_offset and load_stat name it: "host:pid" */
-    bool newest_wins; /* LOADER_DUPLICATES */
-    bool overwrites;  /* the same copy of an event replaces its row: replay --overwrite */
+        *owner; /* this process, as load_offset and load_stat name it: "host:pid" */
+    const char *deletions_of; /* of a replay's target: the schema whose requests for
+                                 deletion hold; NULL: each table's own */
+    bool newest_wins;         /* LOADER_DUPLICATES */
+    bool overwrites; /* the same copy of an event replaces its row: replay --overwrite */
     uint64_t new_columns_per_hour;
     const char *const *grant_select; /* roles, NULL-ended */
 };

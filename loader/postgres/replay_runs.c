@@ -22,6 +22,11 @@ static void add_text_or_null(struct buf *sql, const char *text)
     }
 }
 
+static void add_flag(struct buf *sql, bool is_set)
+{
+    buf_add_cstr(sql, is_set ? ",true" : ",false");
+}
+
 static void add_partitions(struct buf *sql, const struct replay_run *run)
 {
     buf_add_cstr(sql, "INSERT INTO backstitch.replay_run (run, topic, kafka_partition,"
@@ -42,9 +47,11 @@ bool replay_runs_add(struct connection *c, const struct replay_run *run,
 {
     struct buf sql = { 0 };
     buf_add_cstr(
-        &sql, "INSERT INTO backstitch.replay (run, cluster_id, selection,"
-              " live_schema, target_schema, is_overwriting, allows_partial, rate, state)"
-              " VALUES (");
+        &sql,
+        "INSERT INTO backstitch.replay (run, cluster_id, selection,"
+        " live_schema, target_schema, has_fresh_types, is_overwriting, allows_partial,"
+        " rate, state)"
+        " VALUES (");
     add_text(&sql, run->run);
     buf_add_char(&sql, ',');
     add_text(&sql, run->cluster_id);
@@ -54,8 +61,10 @@ bool replay_runs_add(struct connection *c, const struct replay_run *run,
     add_text_or_null(&sql, run->live_schema);
     buf_add_char(&sql, ',');
     add_text_or_null(&sql, run->target_schema);
-    buf_printf(&sql, ",%s,%s,%llu,'planned');\n", run->is_overwriting ? "true" : "false",
-               run->allows_partial ? "true" : "false", (unsigned long long)run->rate);
+    add_flag(&sql, run->has_fresh_types);
+    add_flag(&sql, run->is_overwriting);
+    add_flag(&sql, run->allows_partial);
+    buf_printf(&sql, ",%llu,'planned');\n", (unsigned long long)run->rate);
     add_partitions(&sql, run);
     bool done = connection_run(c, buf_cstr(&sql), "writing the plan", err);
     buf_release(&sql);
@@ -66,7 +75,7 @@ bool replay_runs_add(struct connection *c, const struct replay_run *run,
 
 static const char run_sql[] =
     "SELECT cluster_id, selection, target_schema, is_overwriting, allows_partial, rate,"
-    "       state, kept_schema, live_schema"
+    "       state, kept_schema, live_schema, has_fresh_types"
     "  FROM backstitch.replay WHERE run = $1";
 
 static const char partitions_sql[] =
@@ -81,7 +90,7 @@ static const char counts_sql[] =
     "       coalesce(sum(rows_rejected), 0)::bigint,"
     "       coalesce(sum(rows_suppressed_deletion + rows_suppressed_integrations), 0)"
     "           ::bigint"
-    "  FROM backstitch.load_stat WHERE loader = 'replay ' || $1";
+    "  FROM backstitch.load_stat WHERE loader = '" REPLAY_OWNER "' || $1";
 
 static char *copy_field(const struct pg_result *r, int column)
 {
@@ -148,6 +157,7 @@ bool replay_runs_read(struct connection *c, const char *name, struct replay_run 
     snprintf(out->state, sizeof out->state, "%.*s", VIEW_ARG(connection_field(r, 0, 6)));
     out->kept_schema = copy_field(r, 7);
     out->live_schema = copy_field(r, 8);
+    out->has_fresh_types = is_true(r, 9);
     connection_free(r);
     if (read_partitions(c, out, err)) {
         return true;
@@ -187,37 +197,27 @@ bool replay_runs_refresh(struct connection *c, struct replay_run *run,
 
 /* ---- state ---- */
 
-static bool change(struct connection *c, const char *sql, int count,
-                   const char *const *values, struct error *err)
-{
-    struct pg_result *r = NULL;
-    if (!connection_query(c, sql, count, values, &r, err)) {
-        return false;
-    }
-    connection_free(r);
-    return true;
-}
-
 bool replay_runs_begin(struct connection *c, const struct replay_run *run,
                        struct error *err)
 {
     const char *const values[] = { run->run, run->allows_partial ? "true" : "false" };
-    return change(c,
-                  "UPDATE backstitch.replay SET state = 'running',"
-                  " allows_partial = $2::boolean WHERE run = $1",
-                  2, values, err);
+    return connection_execute(c,
+                              "UPDATE backstitch.replay SET state = 'running',"
+                              " allows_partial = $2::boolean WHERE run = $1",
+                              2, values, err);
 }
 
 bool replay_runs_end(struct connection *c, const struct replay_run *run,
                      struct error *err)
 {
     const char *const values[] = { run->run };
-    return change(c,
-                  "WITH p AS (UPDATE backstitch.replay_run SET next_offset = to_offset"
-                  "            WHERE run = $1)"
-                  "UPDATE backstitch.replay SET state = 'done', ended_at = now()"
-                  " WHERE run = $1",
-                  1, values, err);
+    return connection_execute(
+        c,
+        "WITH p AS (UPDATE backstitch.replay_run SET next_offset = to_offset"
+        "            WHERE run = $1)"
+        "UPDATE backstitch.replay SET state = 'done', ended_at = now()"
+        " WHERE run = $1",
+        1, values, err);
 }
 
 bool replay_runs_is_live_busy(struct connection *c, bool *out, struct error *err)
@@ -226,7 +226,7 @@ bool replay_runs_is_live_busy(struct connection *c, bool *out, struct error *err
     if (!connection_query(c,
                           "SELECT EXISTS (SELECT FROM backstitch.load_stat"
                           " WHERE minute >= now() - interval '2 minutes'"
-                          "   AND loader NOT LIKE 'replay %')",
+                          "   AND loader NOT LIKE '" REPLAY_OWNER "%')",
                           0, NULL, &r, err)) {
         return false;
     }

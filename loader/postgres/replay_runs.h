@@ -13,6 +13,9 @@
 
 #define REPLAY_RUN_BYTES 40
 
+/* What load_stat calls the loader of a run: this and the run's name. */
+#define REPLAY_OWNER "replay "
+
 struct replay_partition {
     char topic[TOPIC_NAME_BYTES];
     int32_t partition;
@@ -24,9 +27,10 @@ struct replay_partition {
 struct replay_run {
     char run[REPLAY_RUN_BYTES];
     char *cluster_id;
-    char *selection;     /* selection.h */
-    char *live_schema;   /* with a target: whose tables it stands beside */
-    char *target_schema; /* NULL: the records' own */
+    char *selection;      /* selection.h */
+    char *live_schema;    /* with a target: whose tables it stands beside */
+    char *target_schema;  /* NULL: the records' own */
+    bool has_fresh_types; /* the target's tables are not like the live ones */
     bool is_overwriting, allows_partial;
     uint64_t rate;
     char state[16];    /* "planned", "running", "done", "swapped" */
@@ -61,7 +65,7 @@ MUST_CHECK bool replay_runs_begin(struct connection *c, const struct replay_run 
 MUST_CHECK bool replay_runs_end(struct connection *c, const struct replay_run *run,
                                 struct error *err);
 
-/* True when others have loaded live within the last minute. */
+/* True when others have loaded live in this minute or the last two. */
 MUST_CHECK bool replay_runs_is_live_busy(struct connection *c, bool *out,
                                          struct error *err);
 

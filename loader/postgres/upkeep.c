@@ -1,5 +1,7 @@
 #include "loader/postgres/upkeep.h"
 
+#include "loader/postgres/replay_runs.h"
+
 #include "common/base/mem.h"
 #include "common/service/log.h"
 
@@ -8,8 +10,10 @@
 #define NOTE_EVERY_MS 60000
 #define PRUNE_EVERY_MS 3600000
 
+/* What replays have loaded is their accounting, as long as they are known. */
 static const char prune_sql[] =
-    "DELETE FROM backstitch.load_stat WHERE minute < now() - interval '30 days'";
+    "DELETE FROM backstitch.load_stat WHERE minute < now() - interval '30 days'"
+    "   AND loader NOT IN (SELECT '" REPLAY_OWNER "' || run FROM backstitch.replay)";
 
 void upkeep_release(struct upkeep *u)
 {

@@ -1,5 +1,7 @@
 #include "loader/postgres/whereabouts.h"
 
+#include "loader/postgres/lookup.h"
+
 #include "common/base/mem.h"
 
 #include <stdio.h>
@@ -8,39 +10,18 @@
 
 /* ---- where the group stands ---- */
 
-static bool read_positions(struct whereabouts *w, const struct positions_key *key,
-                           struct error *err)
-{
-    static const char sql[] =
-        "SELECT topic, kafka_partition, next_offset FROM backstitch.load_offset"
-        " WHERE consumer_group = $1 AND cluster_id = $2";
-    const char *const where[] = { key->group, key->cluster_id };
-    struct pg_result *r = NULL;
-    if (!connection_query(w->connection, sql, 2, where, &r, err)) {
-        return false;
-    }
-    w->position_count = (size_t)connection_rows(r);
-    w->positions = mem_calloc(w->position_count, sizeof *w->positions);
-    w->topics = mem_calloc(w->position_count + 1, TOPIC_NAME_BYTES);
-    for (size_t i = 0; i < w->position_count; i++) {
-        char *name = w->topics + i * TOPIC_NAME_BYTES;
-        snprintf(name, TOPIC_NAME_BYTES, "%.*s",
-                 VIEW_ARG(connection_field(r, (int)i, 0)));
-        w->positions[i] = (struct sink_position){
-            .topic = name,
-            .partition = (int32_t)connection_field_i64(r, (int)i, 1),
-            .next_offset = connection_field_i64(r, (int)i, 2),
-        };
-    }
-    connection_free(r);
-    return true;
-}
-
 bool whereabouts_open(struct whereabouts *w, struct connection *c,
-                      const struct positions_key *key, struct error *err)
+                      const struct positions_key *key, const struct replay_run *of,
+                      struct error *err)
 {
-    *w = (struct whereabouts){ .connection = c };
-    if (read_positions(w, key, err) &&
+    *w = (struct whereabouts){ .connection = c, .position_count = of->partition_count };
+    w->positions = mem_calloc(w->position_count, sizeof *w->positions);
+    for (size_t i = 0; i < w->position_count; i++) {
+        w->positions[i] =
+            (struct sink_position){ .topic = of->partitions[i].topic,
+                                    .partition = of->partitions[i].partition };
+    }
+    if (positions_read(c, key, w->positions, w->position_count, err) &&
         positions_held(c, key, &w->held, &w->held_count, err)) {
         return true;
     }
@@ -51,7 +32,6 @@ bool whereabouts_open(struct whereabouts *w, struct connection *c,
 void whereabouts_close(struct whereabouts *w)
 {
     free(w->positions);
-    free(w->topics);
     free(w->held);
     *w = (struct whereabouts){ .connection = NULL };
 }
@@ -80,33 +60,10 @@ bool whereabouts_is_ahead(const struct whereabouts *w, const char *topic,
             return offset >= p->next_offset;
         }
     }
-    return true; /* nobody has begun with it */
+    return true;
 }
 
 /* ---- ids ---- */
-
-/* An element of an array as text. */
-static void add_element(struct buf *array, struct view text)
-{
-    buf_add_char(array, '"');
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] == '"' || text.data[i] == '\\') {
-            buf_add_char(array, '\\');
-        }
-        buf_add_char(array, text.data[i]);
-    }
-    buf_add_char(array, '"');
-}
-
-static void write_array(struct buf *out, const struct view *ids, size_t count)
-{
-    buf_add_char(out, '{');
-    for (size_t i = 0; i < count; i++) {
-        buf_add_cstr(out, i == 0 ? "" : ",");
-        add_element(out, ids[i]);
-    }
-    buf_add_char(out, '}');
-}
 
 static bool has_table(struct whereabouts *w, struct view schema, struct view table,
                       bool *out, struct error *err)
@@ -127,8 +84,11 @@ static bool has_table(struct whereabouts *w, struct view schema, struct view tab
 
 static void write_search(const struct whereabouts_search *s, struct buf *sql)
 {
-    buf_add_cstr(sql, "SELECT DISTINCT u.i FROM unnest($1::text[]) WITH ORDINALITY u(id, "
-                      "i) JOIN ");
+    buf_add_cstr(sql, "SELECT DISTINCT u.i FROM unnest('{");
+    for (size_t i = 0; i < s->count; i++) {
+        lookup_add_text(sql, i > 0, s->ids[i]);
+    }
+    buf_add_cstr(sql, "}'::text[]) WITH ORDINALITY u(id, i) JOIN ");
     connection_add_name(sql, s->schema);
     buf_add_char(sql, '.');
     connection_add_name(sql, s->table);
@@ -139,7 +99,6 @@ bool whereabouts_find(struct whereabouts *w, struct whereabouts_search *s,
                       struct error *err)
 {
     struct buf sql = { 0 };
-    struct buf array = { 0 };
     struct pg_result *r = NULL;
     bool exists = false;
     for (size_t i = 0; i < s->count; i++) {
@@ -155,15 +114,12 @@ bool whereabouts_find(struct whereabouts *w, struct whereabouts_search *s,
         return true;
     }
     write_search(s, &sql);
-    write_array(&array, s->ids, s->count);
-    const char *const values[] = { buf_cstr(&array) };
-    bool done = connection_query(w->connection, buf_cstr(&sql), 1, values, &r, err);
+    bool done = connection_query(w->connection, buf_cstr(&sql), 0, NULL, &r, err);
     for (int i = 0; done && i < connection_rows(r); i++) {
         s->is_there[connection_field_i64(r, i, 0) - 1] = true;
     }
     connection_free(r);
     buf_release(&sql);
-    buf_release(&array);
     return done;
 }
 

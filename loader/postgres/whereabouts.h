@@ -6,20 +6,22 @@
 #define LOADER_POSTGRES_WHEREABOUTS_H
 
 #include "loader/postgres/positions.h"
+#include "loader/postgres/replay_runs.h"
 
 /* Where the group stands when the audit begins. */
 struct whereabouts {
     struct connection *connection;
-    struct sink_position *positions;
+    struct sink_position *positions; /* of the partitions that are looked at */
     size_t position_count;
-    char *topics; /* the positions' names, NUL-ended one after another */
     struct sink_range *held;
     size_t held_count;
 };
 
-/* Reads where the group stands; close frees it, the connection stays the caller's. */
+/* Reads where the group stands in these partitions; close frees it, the connection and
+ * the run stay the caller's, and outlive it. */
 MUST_CHECK bool whereabouts_open(struct whereabouts *w, struct connection *c,
-                                 const struct positions_key *key, struct error *err);
+                                 const struct positions_key *key,
+                                 const struct replay_run *of, struct error *err);
 /* Frees what was read. */
 void whereabouts_close(struct whereabouts *w);
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,10 @@ from typing import Any
 import pytest
 
 from database import Database
-from event_maker import Event, mixed_requests
+from event_maker import Event, mixed_requests, plain_events
 from kafka_log import KafkaLog
+from loader_command import LoaderCommand
 from loading import wait_loaded
-from programs import run
 from senders import send_all
 from stack import Source, Stack
 from waiting import wait_until
@@ -24,22 +23,12 @@ EVENTS = 300
 TYPES = ("identify", "track", "page", "screen", "group", "alias")
 
 
-def make_events(prefix: str, count: int) -> list[Event]:
-    return [Event(kind, f"{prefix}-{number}",
-                  json.dumps({"type": kind, "messageId": f"{prefix}-{number}", "userId": f"u-{number % 40}",
-                              "properties": {"total": number}}).encode())
-            for number in range(count) for kind in (TYPES[number % len(TYPES)],)]
-
-
-class Auditing:
+class Auditing(LoaderCommand):
     """The command, over one source."""
 
     def __init__(self, stack: Stack, source: Source, database: Database) -> None:
+        super().__init__(stack, "audit", "--source", source.schema)
         self.stack, self.source, self.database, self.schema = stack, source, database, source.schema
-        self.settings = {name: stack.env[name] for name in ("KAFKA_BROKERS", "DATABASE_URL")}
-
-    def run(self, *flags: str, **settings: str) -> subprocess.CompletedProcess[str]:
-        return run(self.stack.env["LOADER_BIN"], "audit", "--source", self.schema, *flags, settings={**self.settings, **settings})
 
     def ask(self, *flags: str, **settings: str) -> dict[str, Any]:
         done = self.run(*flags, "--json", **settings)
@@ -56,7 +45,7 @@ class Auditing:
 @pytest.fixture
 def auditing(stack: Stack, source: Source, database: Database, log: KafkaLog) -> Iterator[Auditing]:
     """A source with events of all types, loaded; one in ten was sent twice, and one is refused."""
-    events = make_events(f"audit-{source.schema}", EVENTS)
+    events = plain_events(f"audit-{source.schema}", EVENTS)
     refused = [Event("track", f"bad-{source.schema}", b'{"type":"nonsense","messageId":"bad-%s"}' % source.schema.encode())]
     for some in (events, events[:EVENTS // 10], refused):
         assert send_all(stack.env["INGEST_URL"], mixed_requests(some, source)).refused == []
@@ -87,15 +76,12 @@ def test_a_row_that_a_human_deleted_is_found_and_the_command_loads_it(count: int
     assert text.returncode == 1 and f".. and {count - 2} more" in text.stdout
     command = shlex.split(found["replay"])
     assert command[:2] == ["backstitch-loader", "replay"]
-    loaded = run(auditing.stack.env["LOADER_BIN"], *command[1:], "--json", settings=auditing.settings)
-    assert loaded.returncode == 0 and json.loads(loaded.stdout)["new"] == count, loaded.stderr
+    assert LoaderCommand(auditing.stack, *command[1:]).must()["new"] == count
     assert auditing.ask()["missing_count"] == 0
 
 
 def test_who_asked_for_deletion_is_not_missing(auditing: Auditing) -> None:
-    asked = run(auditing.stack.env["LOADER_BIN"], "erase", "--user-id", "u-7", "--schema", auditing.schema,
-                settings=auditing.settings)
-    assert asked.returncode == 0, asked.stderr
+    LoaderCommand(auditing.stack, "erase").must("--user-id", "7", "--schema", auditing.schema)
     found = auditing.ask()
     assert found["missing_count"] == 0 and auditing.sum(found, "suppressed") > 0
 
@@ -104,7 +90,7 @@ def test_what_waits_for_a_table_is_held_and_not_missing(auditing: Auditing, log:
     schema = auditing.schema
     auditing.database.query(f'DROP TABLE "{schema}".page')
     auditing.database.query(f'CREATE VIEW "{schema}".page AS SELECT NULL::text AS message_id')
-    events = [event for event in make_events(f"held-{schema}", 60) if event.type == "page"]
+    events = [event for event in plain_events(f"held-{schema}", 60) if event.type == "page"]
     assert send_all(auditing.stack.env["INGEST_URL"], mixed_requests(events, auditing.source)).refused == []
     wait_loaded(log, auditing.database, 60)
     wait_until(lambda: auditing.database.value('SELECT count(*) FROM backstitch.held WHERE "schema" = %s', (schema,)) > 0, "held")

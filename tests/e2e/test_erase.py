@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -10,10 +9,10 @@ from typing import Any
 import pytest
 
 from database import Database
-from event_maker import Event, mixed_requests
+from event_maker import Event, mixed_requests, plain_events
 from kafka_log import KafkaLog
+from loader_command import LoaderCommand
 from loading import wait_loaded
-from programs import clean_environment, run
 from senders import send_all
 from stack import Source, Stack
 
@@ -23,29 +22,13 @@ TYPES = ("identify", "track", "page", "screen", "group", "alias")
 MANY_ROWS = 30_000
 
 
-def make_events(prefix: str, count: int) -> list[Event]:
-    return [Event(kind, f"{prefix}-{number}",
-                  json.dumps({"type": kind, "messageId": f"{prefix}-{number}", "userId": str(number % USERS),
-                              "timestamp": "2026-11-04T10:00:00Z", "properties": {"total": number}}).encode())
-            for number in range(count) for kind in (TYPES[number // USERS % len(TYPES)],)]
-
-
-class Erasing:
+class Erasing(LoaderCommand):
     """The command, and whose rows a source has."""
 
     def __init__(self, stack: Stack, source: Source, database: Database, log: KafkaLog) -> None:
+        super().__init__(stack, "erase")
         self.stack, self.source, self.database, self.log = stack, source, database, log
-        self.settings = {name: stack.env[name] for name in ("KAFKA_BROKERS", "DATABASE_URL")}
         self.schema = source.schema
-
-    def run(self, *flags: str) -> subprocess.CompletedProcess[str]:
-        return run(self.stack.env["LOADER_BIN"], "erase", *flags, settings=self.settings)
-
-    def must(self, *flags: str) -> dict[str, Any]:
-        done = self.run(*flags, "--json")
-        assert done.returncode == 0, done.stderr
-        found: dict[str, Any] = json.loads(done.stdout)
-        return found
 
     def send(self, events: list[Event]) -> None:
         assert send_all(self.stack.env["INGEST_URL"], mixed_requests(events, self.source)).refused == []
@@ -55,6 +38,11 @@ class Erasing:
         return sum(self.database.value(f'SELECT count(*) FROM "{schema or self.schema}"."{table}" WHERE user_id::text = %s', (user,))
                    for table in (*TYPES, "_sdc_rejected"))
 
+    def requests(self) -> list[tuple[Any, ...]]:
+        """Whose, and whether they are done."""
+        return self.database.query("""SELECT user_id, completed_at IS NOT NULL, rows_deleted FROM backstitch.deletion
+                                      WHERE "schema" = %s ORDER BY 1""", (self.schema,))
+
     def rows(self) -> int:
         return sum(self.database.count(self.schema, table) for table in TYPES)
 
@@ -62,7 +50,7 @@ class Erasing:
 @pytest.fixture
 def erasing(stack: Stack, source: Source, database: Database, log: KafkaLog) -> Iterator[Erasing]:
     found = Erasing(stack, source, database, log)
-    found.send(make_events(f"erase-{source.schema}", EVENTS))
+    found.send(plain_events(f"erase-{source.schema}", EVENTS, USERS))
     yield found
 
 
@@ -73,12 +61,13 @@ def test_one_user_goes_from_every_table_and_later_copies_stay_out(erasing: Erasi
     assert of_user > len(TYPES)
     shown = erasing.must("--user-id", "7", "--schema", erasing.schema, "--dry-run")
     assert shown["rows"] == of_user == erasing.rows_of("7")
+    assert erasing.requests() == [], "a dry run has made a request"
     report = erasing.must("--user-id", "7", "--schema", erasing.schema)
     assert report["rows"] == of_user and erasing.rows_of("7") == 0 and erasing.rows() == before - of_user + 1
     assert {found["table"].split(".")[1] for found in report["found"]} == {*TYPES, "_sdc_rejected"}
     assert sum(request["rows_deleted"] for request in report["requests"]) == of_user
     assert report["kafka_copy_gone_by"] > "2026-"
-    erasing.send(make_events(f"erase-{erasing.schema}", EVENTS))  # the same ids again
+    erasing.send(plain_events(f"erase-{erasing.schema}", EVENTS, USERS))  # the same ids again
     assert erasing.rows_of("7") == 0 and erasing.rows() == before - of_user + 1
     again = erasing.must("--schema", erasing.schema)
     assert again["rows"] == 0 and again["requests"] == []
@@ -91,6 +80,16 @@ def test_open_requests_of_notifications_are_done(erasing: Erasing) -> None:
     report = erasing.must("--schema", erasing.schema)
     assert report["rows"] == expected > 0 and len(report["requests"]) == 3
     assert all(erasing.rows_of(str(user)) == 0 for user in (3, 4, 5)) and erasing.rows_of("6") > 0
+
+
+def test_one_user_is_one_user(erasing: Erasing) -> None:
+    """Requests of others stay open."""
+    erasing.database.query("""INSERT INTO backstitch.deletion (message_id, "schema", user_id, requested_at)
+                              VALUES ('of 4', %s, '4', now())""", (erasing.schema,))
+    rows, others = erasing.rows_of("3"), erasing.rows_of("4")
+    assert erasing.must("--user-id", "3", "--schema", erasing.schema)["rows"] == rows
+    assert erasing.rows_of("4") == others > 0
+    assert erasing.requests() == [("3", True, rows), ("4", False, None)]
 
 
 def test_a_number_column_and_its_twin_are_searched(erasing: Erasing) -> None:
@@ -114,9 +113,7 @@ def test_rows_from_after_the_request_stay(erasing: Erasing) -> None:
 
 def test_targets_of_replays_are_searched(erasing: Erasing) -> None:
     target = f"{erasing.schema}_t"
-    done = run(erasing.stack.env["LOADER_BIN"], "replay", "--from-earliest", "--source", erasing.schema, "--target-schema", target,
-               "--execute", settings=erasing.settings)
-    assert done.returncode == 0, done.stderr
+    LoaderCommand(erasing.stack, "replay").must("--from-earliest", "--source", erasing.schema, "--target-schema", target, "--execute")
     both = erasing.rows_of("11") + erasing.rows_of("11", target)
     assert erasing.must("--user-id", "11", "--schema", erasing.schema)["rows"] == both > 0
     assert erasing.rows_of("11", target) == erasing.rows_of("11") == 0
@@ -128,13 +125,12 @@ def test_killed_again_and_again_it_ends_with_the_right_count(erasing: Erasing) -
     erasing.database.query("""INSERT INTO backstitch.deletion (message_id, "schema", user_id, requested_at)
                               VALUES ('m', %s, 'many', now())""", (erasing.schema,))
     for wait in (0.05, 0.1, 0.15, 0.2):
-        process = subprocess.Popen([erasing.stack.env["LOADER_BIN"], "erase", "--schema", erasing.schema],
-                                   env=clean_environment(**erasing.settings), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = erasing.start("--schema", erasing.schema)
         try:
             process.wait(wait)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait()
+        process.communicate()
     erasing.must("--schema", erasing.schema)
     assert erasing.rows_of("many") == 0
     assert erasing.database.query("""SELECT rows_deleted, completed_at IS NOT NULL FROM backstitch.deletion
@@ -142,6 +138,5 @@ def test_killed_again_and_again_it_ends_with_the_right_count(erasing: Erasing) -
 
 
 def test_an_unknown_schema_is_named(stack: Stack) -> None:
-    settings = {name: stack.env[name] for name in ("KAFKA_BROKERS", "DATABASE_URL")}
-    refused = run(stack.env["LOADER_BIN"], "erase", "--user-id", "7", "--schema", "nowhere", settings=settings)
+    refused = LoaderCommand(stack, "erase").run("--user-id", "7", "--schema", "nowhere")
     assert refused.returncode == 2 and "no such schema" in refused.stderr

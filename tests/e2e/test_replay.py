@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
 from comparison import assert_same_ids
+from data_cases import DEFAULT_HEADERS
 from database import Database
-from event_maker import Event, mixed_requests
-from kafka_log import KafkaLog
+from event_maker import mixed_requests, plain_events
+from kafka_log import KafkaLog, NewRecord
+from loader_command import LoaderCommand
 from loading import wait_loaded
-from programs import clean_environment, run
 from senders import send_all
 from stack import Source, Stack
 from waiting import wait_until
@@ -26,38 +27,15 @@ TYPES = ("identify", "track", "page", "screen", "group", "alias")
 KILLS = 6
 
 
-def make_events(prefix: str, count: int) -> list[Event]:
-    """Every value of a path is of one kind: in whatever order they are loaded, the tables are the same."""
-    return [Event(kind, f"{prefix}-{number}",
-                  json.dumps({"type": kind, "messageId": f"{prefix}-{number}", "userId": f"u-{number % 40}",
-                              "timestamp": f"2026-11-04T10:00:{number % 60:02d}Z", "event": "Order Completed",
-                              "properties": {"total": number / 4, "paid": number % 2 == 0, "items": [number, "größer"],
-                                             f"only {number % 5}": {"deep": f"text {number}"}}}).encode())
-            for number in range(count) for kind in (TYPES[number % len(TYPES)],)]
-
-
-class Replays:
+class Replays(LoaderCommand):
     """The command, and what a source's tables hold."""
 
     def __init__(self, stack: Stack, source: Source, database: Database) -> None:
+        super().__init__(stack, "replay")
         self.stack, self.source, self.database = stack, source, database
-        self.settings = {name: stack.env[name] for name in ("KAFKA_BROKERS", "DATABASE_URL")}
-
-    def run(self, *flags: str) -> subprocess.CompletedProcess[str]:
-        return run(self.stack.env["LOADER_BIN"], "replay", *flags, settings=self.settings)
-
-    def must(self, *flags: str) -> dict[str, Any]:
-        done = self.run(*flags, "--json")
-        assert done.returncode == 0, done.stderr
-        found: dict[str, Any] = json.loads(done.stdout)
-        return found
 
     def of_source(self, *flags: str) -> dict[str, Any]:
         return self.must("--from-earliest", "--source", self.source.schema, *flags)
-
-    def start(self, *flags: str) -> subprocess.Popen[str]:
-        return subprocess.Popen([self.stack.env["LOADER_BIN"], "replay", *flags], env=clean_environment(**self.settings),
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def tables(self, schema: str = "") -> dict[str, list[tuple[Any, ...]]]:
         """Every cell but when it was loaded."""
@@ -73,7 +51,7 @@ class Replays:
 @pytest.fixture
 def replays(stack: Stack, source: Source, database: Database, log: KafkaLog) -> Iterator[Replays]:
     """A source with events of all types, loaded."""
-    events = make_events(f"replay-{source.schema}", EVENTS)
+    events = plain_events(f"replay-{source.schema}", EVENTS)
     report = send_all(stack.env["INGEST_URL"], mixed_requests(events, source))
     assert report.refused == []
     assert_same_ids("acknowledged", [event.message_id for event in events], report.acknowledged)
@@ -161,7 +139,7 @@ def test_a_target_beside_live_loading_takes_its_place(replays: Replays, log: Kaf
     end = replays.of_source("--target-schema", target, "--execute")
     assert_all_new(end)
     assert replays.tables(target) == before == replays.tables()
-    later = make_events(f"later-{schema}", 100)
+    later = plain_events(f"later-{schema}", 100)
     assert send_all(replays.stack.env["INGEST_URL"], mixed_requests(later, replays.source)).refused == []
     wait_loaded(log, replays.database, 30)
     whole = replays.tables()
@@ -171,11 +149,73 @@ def test_a_target_beside_live_loading_takes_its_place(replays: Replays, log: Kaf
     assert swapped.returncode == 0, swapped.stderr
     kept = re.search(r"the tables of before are in (\S+)", swapped.stdout)
     assert kept is not None and replays.tables(kept[1]) == whole == replays.tables()
-    last = make_events(f"last-{schema}", 100)
+    last = plain_events(f"last-{schema}", 100)
     assert send_all(replays.stack.env["INGEST_URL"], mixed_requests(last, replays.source)).refused == []
     wait_loaded(log, replays.database, 60)
     total = sum(len(rows) for rows in replays.tables().values())
     assert total == sum(len(rows) for rows in whole.values()) + len(last)
+
+
+def test_what_comes_to_a_partition_that_was_empty_is_there_after_the_swap(stack: Stack, tmp_path: Path) -> None:
+    """Also when the command ended between the swap and the catching up: the same command goes on."""
+    prefix, schema = "replay-swap", "swapped_shop"
+    stack.make_topics(prefix)
+    database = Database(stack.make_database("replay_swap"))
+    log = KafkaLog(stack.env["KAFKA_BROKERS"], prefix)
+    replay = LoaderCommand(stack, "replay", DATABASE_URL=database.url, KAFKA_TOPIC_PREFIX=prefix, LOADER_GROUP=prefix)
+
+    def load(partition: int, ids: range) -> None:
+        headers = {**DEFAULT_HEADERS, "source": "swapped-shop", "schema": schema}
+        log.produce([NewRecord("track", b'{"type":"track","messageId":"m%d","event":"E"}' % number, headers, f"m{number}", partition)
+                     for number in ids])
+        wait_loaded(log, database, 60, prefix)
+
+    with stack.another_loader(tmp_path / "loader.log", database.url, prefix, KAFKA_TOPIC_PREFIX=prefix):
+        load(0, range(5))
+        database.query(f"CREATE ROLE replay_reader; GRANT USAGE ON SCHEMA {schema} TO replay_reader; "
+                       f"GRANT SELECT ON {schema}.track TO replay_reader")
+        target = replay.must("--from-earliest", "--source", "swapped-shop", "--target-schema", "swapped_new", "--execute")
+        load(5, range(5, 9))
+        replay.must("--resume", target["run"], "--swap", "--execute")
+        assert database.count(schema, "track") == 9
+        assert database.value(f"SELECT has_schema_privilege('replay_reader', '{schema}', 'USAGE') AND "
+                              f"has_table_privilege('replay_reader', '{schema}.track', 'SELECT')")
+        database.query(f"DELETE FROM {schema}.track WHERE message_id = 'm7'")  # as if it had not caught up
+        replay.must("--resume", target["run"], "--swap", "--execute")
+        load(6, range(9, 12))
+        assert database.count(schema, "track") == 12
+    database.close()
+
+
+def test_columns_of_a_target_with_fresh_types_are_so_after_a_resume(replays: Replays) -> None:
+    schema, target = replays.source.schema, f"{replays.source.schema}_fresh"
+    replays.database.query(f'ALTER TABLE "{schema}".track ADD by_hand text')
+    plan = replays.of_source("--target-schema", target, "--fresh-types")
+    assert_all_new(replays.must("--resume", plan["run"]))
+    assert "by_hand" not in replays.database.columns(target, "track")
+    assert replays.database.count(target, "track") == replays.database.count(schema, "track")
+
+
+def test_who_asks_for_deletion_while_a_target_is_loaded_is_not_in_it(replays: Replays) -> None:
+    """The live schema's requests hold for its targets, from the moment that they are made."""
+    schema, target = replays.source.schema, f"{replays.source.schema}_late"
+    plan = replays.of_source("--target-schema", target)
+    replays.must("--resume", replays.of_source("--target-schema", target, "--type", "page")["run"])
+    replays.database.query("""INSERT INTO backstitch.deletion (message_id, "schema", user_id, requested_at)
+                              VALUES (%s, %s, '7', now() + interval '1 hour')""", (f"late-{schema}", schema))
+    end = replays.must("--resume", plan["run"])
+    assert end["suppressed"] > 0 and end["adds_up"] is True
+    assert replays.database.value(f"""SELECT count(*) FROM "{target}".track WHERE user_id = '7'""") == 0
+
+
+def test_status_tells_the_freshness_of_live_loading_only(replays: Replays) -> None:
+    """What a replay loads is old."""
+    replays.database.query("UPDATE backstitch.load_stat SET freshness_max = '1 ms' WHERE NOT starts_with(loader, 'replay ')")
+    replays.database.query(f'DELETE FROM "{replays.source.schema}".track')
+    assert replays.of_source("--type", "track", "--execute")["new"] > 0
+    slowest = replays.database.value("SELECT max(freshness_max) FROM backstitch.load_stat WHERE starts_with(loader, 'replay ')")
+    told = LoaderCommand(replays.stack, "status").must()
+    assert slowest.total_seconds() > 0.1 > told["slowest_event_seconds"]
 
 
 def test_overwritten_rows_are_mapped_anew(replays: Replays) -> None:
@@ -245,12 +285,10 @@ def test_a_topic_that_was_made_anew_or_cut_is_refused(replays: Replays) -> None:
     (("--resume", "x", "--topic", "track"), "leave the other flags out"),
 ])
 def test_wrong_flags(flags: tuple[str, ...], words: str, stack: Stack) -> None:
-    settings = {name: stack.env[name] for name in ("KAFKA_BROKERS", "DATABASE_URL")}
-    refused = run(stack.env["LOADER_BIN"], "replay", *flags, settings=settings)
+    refused = LoaderCommand(stack, "replay").run(*flags)
     assert refused.returncode == 2 and words in refused.stderr, refused.stderr
 
 
 def test_an_unknown_run_is_named(stack: Stack) -> None:
-    settings = {name: stack.env[name] for name in ("KAFKA_BROKERS", "DATABASE_URL")}
-    refused = run(stack.env["LOADER_BIN"], "replay", "--resume", "nothing", settings=settings)
+    refused = LoaderCommand(stack, "replay").run("--resume", "nothing")
     assert refused.returncode == 1 and "there is no run 'nothing'" in refused.stderr

@@ -42,6 +42,20 @@ def make_events(prefix: str, count: int, seed: int = 7) -> list[Event]:
     return events
 
 
+def plain_events(prefix: str, count: int, users: int = 40) -> list[Event]:
+    """Types and users in turn. Every value of a path is of one kind: in whatever order they are loaded, the tables are the same."""
+    kinds = list(WEIGHTS)
+    return [_plain_event(kinds[number % len(kinds)], f"{prefix}-{number}", number, users) for number in range(count)]
+
+
+def _plain_event(kind: str, message_id: str, number: int, users: int) -> Event:
+    return Event(kind, message_id, json.dumps({
+        "type": kind, "messageId": message_id, "userId": str(number // len(WEIGHTS) % users), "event": "Order Completed",
+        "timestamp": f"2026-11-04T10:00:{number % 60:02d}Z",
+        "properties": {"total": number / 4, "paid": number % 2 == 0, "items": [number, "größer"],
+                       f"only {number % 5}": {"deep": f"text {number}"}}}).encode())
+
+
 def _event(kind: str, message_id: str, random: Random, turn: int) -> Event:
     """The paths of a type come in turn, so that none is left out, and then at random."""
     paths = {turn % PATHS[kind], *(random.randrange(PATHS[kind]) for _ in range(PATHS_PER_EVENT - 1))}
