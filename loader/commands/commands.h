@@ -62,6 +62,35 @@ struct audit_flags {
     char *missing_to; /* a file */
 };
 
+/* What is in _sdc_rejected: by reason; one event whole; tried again. */
+int command_rejected_list(const struct command_call *call);
+int command_rejected_show(const struct command_call *call);
+int command_rejected_retry(const struct command_call *call);
+
+struct rejected_flags {
+    char *schema, *reason, *since, *until;
+    bool execute, allow_partial; /* of retry */
+};
+
+/* What waits in Kafka for tables that cannot be loaded; letting it go. */
+int command_held_list(const struct command_call *call);
+int command_held_drop(const struct command_call *call);
+
+struct held_flags {
+    char *why;
+    bool execute;
+};
+
+/* Drops what is over its time. */
+int command_prune(const struct command_call *call);
+
+struct prune_flags {
+    uint64_t statistics_ms, replays_ms;
+    uint64_t rejected_ms; /* 0: none */
+    char *schema;         /* that a swap has kept */
+    bool execute;
+};
+
 /* Prints which column each dotted path gets, and why. */
 int command_names(const struct command_call *call);
 

@@ -219,6 +219,80 @@ static const struct option audit_options[] = {
       .help = "write the missing ids into this file, for replay --message-ids-from" },
 };
 
+#define REJECTED_WHICH                                                                   \
+    { .env = "schema",                                                                   \
+      .type = OPTION_TEXT,                                                               \
+      .offset = offsetof(struct rejected_flags, schema),                                 \
+      .value_name = "SCHEMA",                                                            \
+      .help = "only of this source's schema" },                                          \
+        { .env = "reason",                                                               \
+          .type = OPTION_TEXT,                                                           \
+          .offset = offsetof(struct rejected_flags, reason),                             \
+          .value_name = "REASON",                                                        \
+          .help = "only for this reason, such as 'refused by database'" },               \
+        { .env = "since",                                                                \
+          .type = OPTION_TEXT,                                                           \
+          .offset = offsetof(struct rejected_flags, since),                              \
+          .value_name = "TIME",                                                          \
+          .help = "only what was rejected at this time or later" },                      \
+    {                                                                                    \
+        .env = "until", .type = OPTION_TEXT,                                             \
+        .offset = offsetof(struct rejected_flags, until), .value_name = "TIME",          \
+        .help = "only what was rejected before this time"                                \
+    }
+
+static const struct option rejected_list_options[] = { REJECTED_WHICH };
+
+static const struct option rejected_retry_options[] = {
+    REJECTED_WHICH,
+    { .env = "execute",
+      .type = OPTION_SWITCH,
+      .offset = offsetof(struct rejected_flags, execute),
+      .help = "do it; without it only what would be read is shown" },
+    { .env = "allow-partial",
+      .type = OPTION_SWITCH,
+      .offset = offsetof(struct rejected_flags, allow_partial),
+      .help = "go on without what retention has taken" },
+};
+
+static const struct option held_drop_options[] = {
+    { .env = "why",
+      .type = OPTION_TEXT,
+      .offset = offsetof(struct held_flags, why),
+      .value_name = "TEXT",
+      .help = "kept with the gap that is noted" },
+    { .env = "execute",
+      .type = OPTION_SWITCH,
+      .offset = offsetof(struct held_flags, execute),
+      .help = "do it; without it only what would be dropped is shown" },
+};
+
+static const struct option prune_options[] = {
+    { .env = "statistics-older-than",
+      .type = OPTION_DURATION,
+      .offset = offsetof(struct prune_flags, statistics_ms),
+      .fallback = "30d",
+      .help = "statistics of minutes (load_stat)" },
+    { .env = "replays-older-than",
+      .type = OPTION_DURATION,
+      .offset = offsetof(struct prune_flags, replays_ms),
+      .fallback = "30d",
+      .help = "plans, and replays that are done" },
+    { .env = "rejected-older-than",
+      .type = OPTION_DURATION,
+      .offset = offsetof(struct prune_flags, rejected_ms),
+      .help = "also rejected events, of all schemas" },
+    { .env = "schema",
+      .type = OPTION_TEXT,
+      .offset = offsetof(struct prune_flags, schema),
+      .value_name = "SCHEMA",
+      .help = "also this schema, which a replay's swap has kept" },
+    { .env = "execute",
+      .type = OPTION_SWITCH,
+      .offset = offsetof(struct prune_flags, execute),
+      .help = "do it; without it only what would be dropped is shown" },
+};
+
 static const struct command commands[] = {
     { .name = "run",
       .summary = "load events until stopped (the default)",
@@ -299,6 +373,56 @@ static const struct command commands[] = {
       .flags_size = sizeof(struct audit_flags),
       .has_json = true,
       .run = command_audit },
+    { .name = "rejected list",
+      .summary = "show what was rejected, by schema, table and reason",
+      .flags = { .options = rejected_list_options, .count = 4 },
+      .flags_size = sizeof(struct rejected_flags),
+      .has_json = true,
+      .run = command_rejected_list },
+    { .name = "rejected show",
+      .arguments = "MESSAGE_ID",
+      .min_args = 1,
+      .max_args = 1,
+      .summary = "print a rejected event as it was sent, and where it is in Kafka",
+      .flags = { .options = rejected_list_options, .count = 1 },
+      .flags_size = sizeof(struct rejected_flags),
+      .has_json = true,
+      .run = command_rejected_show },
+    { .name = "rejected retry",
+      .summary = "load rejected events again, from Kafka",
+      .details =
+          "Reads each at its topic, partition and offset, maps it as it is mapped today, "
+          "and "
+          "removes it from\n_sdc_rejected in the transaction that loads its row. What is "
+          "refused again stays, with its attempts\ncounted. What ingest refused says so "
+          "in "
+          "its record: sending it again is all that helps.",
+      .flags = { .options = rejected_retry_options, .count = 6 },
+      .flags_size = sizeof(struct rejected_flags),
+      .has_json = true,
+      .run = command_rejected_retry },
+    { .name = "held list",
+      .summary = "show what waits in Kafka for tables that cannot be loaded",
+      .has_json = true,
+      .run = command_held_list },
+    { .name = "held drop",
+      .arguments = "SCHEMA.TABLE",
+      .min_args = 1,
+      .max_args = 1,
+      .summary = "let go of what waits for a table",
+      .details =
+          "Its records are not loaded when the table is mended. The gap is noted "
+          "in backstitch.offset_gap,\nwith the reason; while Kafka has the records, "
+          "a replay loads them after all.",
+      .flags = { .options = held_drop_options, .count = 2 },
+      .flags_size = sizeof(struct held_flags),
+      .run = command_held_drop },
+    { .name = "prune",
+      .summary = "drop what is over its time: statistics, replays, rejected events",
+      .flags = { .options = prune_options, .count = 5 },
+      .flags_size = sizeof(struct prune_flags),
+      .has_json = true,
+      .run = command_prune },
     { .name = "erase",
       .summary = "delete the rows of users who asked for it, and report",
       .details =

@@ -60,6 +60,7 @@ static bool open_sink(struct parts *p, struct error *err)
         .newest_wins = o->duplicates == DUPLICATES_NEWEST,
         .deletions_of = p->setup.deletions_of,
         .overwrites = p->setup.overwrites,
+        .clears_rejected = p->setup.clears_rejected,
         .new_columns_per_hour = o->new_columns_per_hour,
         .grant_select = constant(p->grant_select),
     };

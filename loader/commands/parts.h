@@ -20,6 +20,7 @@ struct parts_setup {
     const char *deletions_of; /* of a replay's target: the live schema, whose requests for
                                  deletion hold there too */
     bool overwrites;          /* of a replay */
+    bool clears_rejected;     /* of a replay: what is loaded leaves _sdc_rejected */
     bool only_reads;          /* an audit: no sink, no pipeline, no writer */
 };
 

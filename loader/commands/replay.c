@@ -7,7 +7,6 @@
 #include "loader/commands/replay_plan.h"
 #include "loader/commands/replay_report.h"
 #include "loader/commands/replay_target.h"
-#include "loader/postgres/control_schema.h"
 
 #include "common/service/shutdown.h"
 
@@ -114,11 +113,13 @@ static int catch_up(struct replay *r)
     if (!shared_read_log(r->options, &log, &err)) {
         return fail(r, &err);
     }
-    r->run.partition_count = keep_what_came(r, &log);
+    size_t count = keep_what_came(r, &log);
     log_bounds_release(&log);
-    if (r->run.partition_count == 0) {
-        return EXIT_DONE;
+    if (count == 0) {
+        struct replay_execution e = execution_of(r);
+        return replay_report_run(&e);
     }
+    r->run.partition_count = count;
     free(r->run.target_schema);
     free(r->run.live_schema);
     r->run.target_schema = NULL;
@@ -137,7 +138,7 @@ static bool may_swap(const struct replay *r, struct error *err)
                      r->run.run);
 }
 
-/* With --json stdout is the catching up's. */
+/* With --json stdout is the catching up's, or the run's own when nothing came. */
 static int swap(struct replay *r)
 {
     struct error err = { .text = "" };
@@ -209,11 +210,8 @@ int command_replay(const struct command_call *call)
     struct error err = { .text = "" };
     int code = EXIT_FAILED;
     shared_configure_log(r.options);
-    if (!check_flags(r.flags, &err) || !shutdown_start(&err)) {
-        code = fail(&r, &err);
-    } else if (!connection_open(&r.connection, r.options->database_url, &err) ||
-               !control_schema_migrate(&r.connection, &err)) {
-        error_prefix(&err, "DATABASE_URL");
+    if (!check_flags(r.flags, &err) || !shutdown_start(&err) ||
+        !shared_open_database(r.options, &r.connection, &err)) {
         code = fail(&r, &err);
     } else if (r.flags->list) {
         code = replay_report_list(&r.connection, call->json, &err) ? EXIT_DONE

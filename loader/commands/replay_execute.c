@@ -180,7 +180,8 @@ static bool execute(struct replay_execution *r, struct error *err)
     struct parts_setup setup = { .options = r->options,
                                  .replay = r->run->run,
                                  .deletions_of = r->run->live_schema,
-                                 .overwrites = r->run->is_overwriting };
+                                 .overwrites = r->run->is_overwriting,
+                                 .clears_rejected = r->run->is_retry };
     r->run->allows_partial = r->run->allows_partial || r->allows_partial;
     if (!selection_read(&r->selection, r->run->selection, err) || !check_log(r, err) ||
         (r->run->target_schema != NULL &&

@@ -1,4 +1,5 @@
-/* replay_execute: takes a run to its end, from wherever it is, and tells what came of it.
+/* replay_execute: takes a run to its end, from wherever it is, and tells what came of it:
+ * for `replay`, and for `rejected retry`, which is one.
  */
 #ifndef LOADER_COMMANDS_REPLAY_EXECUTE_H
 #define LOADER_COMMANDS_REPLAY_EXECUTE_H

@@ -1,5 +1,7 @@
 #include "loader/commands/shared.h"
 
+#include "loader/postgres/control_schema.h"
+
 #include "common/service/log.h"
 
 #include <stdio.h>
@@ -22,6 +24,14 @@ bool shared_read_log(const struct loader_options *o, struct log_bounds *out,
     struct log_bounds_setup setup = shared_log_setup(o);
     return log_bounds_read(&setup, out, err) ||
            error_prefix(err, "KAFKA_BROKERS=%s", o->kafka_brokers);
+}
+
+bool shared_open_database(const struct loader_options *o, struct connection *out,
+                          struct error *err)
+{
+    return (connection_open(out, o->database_url, err) &&
+            control_schema_migrate(out, err)) ||
+           error_prefix(err, "DATABASE_URL");
 }
 
 void shared_configure_log(const struct loader_options *o)

@@ -128,6 +128,7 @@ CREATE TABLE backstitch.replay (
     target_schema   text,          -- NULL: the records' own
     has_fresh_types boolean NOT NULL, -- of a target: its columns follow from the events, not from the live tables
     is_overwriting  boolean NOT NULL,
+    is_retry        boolean NOT NULL, -- of rejected events: those that are loaded leave _sdc_rejected
     allows_partial  boolean NOT NULL,
     rate            bigint NOT NULL, -- records a second; 0: as fast as it goes
     state           text NOT NULL CHECK (state IN ('planned', 'running', 'done', 'swapped')),
@@ -272,6 +273,26 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'the run % is not done', p_run USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
+END $$;
+
+-- Drops a schema that a replay has loaded or its swap has kept: its tables and itself, and nothing of others. What somebody else made of
+-- them, or in there, is named and refused.
+CREATE FUNCTION backstitch.drop_schema(p_schema text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_tables text;
+    v_detail text;
+BEGIN
+    SELECT string_agg(format('%I.%I', p_schema, c.relname), ', ') INTO v_tables
+      FROM pg_class c WHERE c.relnamespace = to_regnamespace(quote_ident(p_schema)) AND c.relkind IN ('r', 'p') AND NOT c.relispartition;
+    IF v_tables IS NOT NULL THEN
+        EXECUTE 'DROP TABLE ' || v_tables;
+    END IF;
+    EXECUTE format('DROP SCHEMA %I', p_schema);
+    UPDATE backstitch.replay SET kept_schema = NULL WHERE kept_schema = p_schema;
+EXCEPTION WHEN dependent_objects_still_exist THEN
+    GET STACKED DIAGNOSTICS v_detail = PG_EXCEPTION_DETAIL;
+    RAISE EXCEPTION 'others depend on %: %', p_schema, replace(v_detail, E'\n', '; ') USING ERRCODE = 'dependent_objects_still_exist';
 END $$;
 
 -- Records wait for a table: begins the range, or moves its end (and its start, when what waits again lies before it).

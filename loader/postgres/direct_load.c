@@ -456,7 +456,8 @@ enum direct_outcome direct_load_run(const struct load_setup *setup,
                                    .key = setup->key,
                                    .deletions_of = setup->deletions_of,
                                    .newest_wins = setup->newest_wins,
-                                   .overwrites = setup->overwrites };
+                                   .overwrites = setup->overwrites,
+                                   .clears_rejected = setup->clears_rejected };
     d.direct.load = &d.query;
     d.direct.tables = mem_calloc(load->table_count, sizeof *d.direct.tables);
     enum direct_outcome outcome = run(&d, tables, counts);

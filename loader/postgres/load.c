@@ -257,7 +257,8 @@ bool load_run(const struct load_setup *setup, const struct sink_load *load,
                                     .key = setup->key,
                                     .deletions_of = setup->deletions_of,
                                     .newest_wins = setup->newest_wins,
-                                    .overwrites = setup->overwrites };
+                                    .overwrites = setup->overwrites,
+                                    .clears_rejected = setup->clears_rejected };
         load_query_write(&query, &sql);
         done = load_converse(setup, &query, buf_cstr(&sql), counts, failed_table, err);
     }

@@ -15,6 +15,7 @@ struct load_setup {
     const char *deletions_of; /* load_query.h */
     bool newest_wins;
     bool overwrites; /* load_query.h */
+    bool clears_rejected;
 };
 
 /* Loads it, as the port's `load` says (sink.h). On failure the connection is left idle

@@ -1,5 +1,6 @@
 #include "loader/postgres/load_query.h"
 
+#include "loader/postgres/lookup.h"
 #include "loader/postgres/position_query.h"
 #include "loader/postgres/staging.h"
 
@@ -406,12 +407,38 @@ void load_query_write(const struct load_query *q, struct buf *sql)
     load_query_write_tail(q, sql);
 }
 
+/* What was rejected and is loaded now. By the key of _sdc_rejected; the table too, since
+ * the same id may wait in another topic. */
+static void add_cleared_of(const struct load_query *q, const struct sink_rows *t,
+                           struct buf *sql)
+{
+    buf_add_cstr(sql, "DELETE FROM ");
+    connection_add_name(sql, table_schema(t->table));
+    buf_add_cstr(sql, "._sdc_rejected WHERE topic IN (");
+    for (size_t i = 0; i < q->load->interval_count; i++) {
+        buf_add_cstr(sql, i > 0 ? "," : "");
+        add_cstr_literal(sql, q->load->intervals[i].topic);
+    }
+    buf_add_cstr(sql, ") AND table_name=");
+    connection_add_literal(sql, table_name(t->table));
+    buf_add_cstr(sql, " AND message_id=ANY('{");
+    for (size_t row = 0; row < t->row_count; row++) {
+        lookup_add_text(sql, row > 0, t->rows[row].message_id);
+    }
+    buf_add_cstr(sql, "}'::text[]);\n");
+}
+
 void load_query_write_tail(const struct load_query *q, struct buf *sql)
 {
     add_withheld(q, sql);
     for (size_t i = 0; i < q->load->rejected_count; i++) {
         if (is_first_of_schema(q->load, i)) {
             add_rejected_of(q, sql, q->load->rejected[i].schema);
+        }
+    }
+    for (size_t i = 0; q->clears_rejected && i < q->load->table_count; i++) {
+        if (q->load->tables[i].row_count > 0) {
+            add_cleared_of(q, &q->load->tables[i], sql);
         }
     }
 }

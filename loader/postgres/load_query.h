@@ -35,7 +35,8 @@ struct load_query {
     /* The schema whose requests for deletion hold; NULL: each table's own. */
     const char *deletions_of;
     bool newest_wins;
-    bool overwrites; /* a row is also replaced by the very copy it came from */
+    bool overwrites;      /* a row is also replaced by the very copy it came from */
+    bool clears_rejected; /* what is loaded leaves _sdc_rejected: a retry */
 };
 
 /* Appends the whole string. */

@@ -221,7 +221,8 @@ static struct load_setup load_setup_of(struct postgres_sink *s, const char *clus
                                 .key = key_of(s, cluster_id),
                                 .deletions_of = s->setup.deletions_of,
                                 .newest_wins = s->setup.newest_wins,
-                                .overwrites = s->setup.overwrites };
+                                .overwrites = s->setup.overwrites,
+                                .clears_rejected = s->setup.clears_rejected };
     return setup;
 }
 

@@ -19,6 +19,7 @@ struct postgres_sink_setup {
                                  deletion hold; NULL: each table's own */
     bool newest_wins;         /* LOADER_DUPLICATES */
     bool overwrites; /* the same copy of an event replaces its row: replay --overwrite */
+    bool clears_rejected; /* what is loaded leaves _sdc_rejected: rejected retry */
     uint64_t new_columns_per_hour;
     const char *const *grant_select; /* roles, NULL-ended */
 };

@@ -46,12 +46,11 @@ bool replay_runs_add(struct connection *c, const struct replay_run *run,
                      struct error *err)
 {
     struct buf sql = { 0 };
-    buf_add_cstr(
-        &sql,
-        "INSERT INTO backstitch.replay (run, cluster_id, selection,"
-        " live_schema, target_schema, has_fresh_types, is_overwriting, allows_partial,"
-        " rate, state)"
-        " VALUES (");
+    buf_add_cstr(&sql,
+                 "INSERT INTO backstitch.replay (run, cluster_id, selection,"
+                 " live_schema, target_schema, has_fresh_types, is_overwriting, is_retry,"
+                 " allows_partial, rate, state)"
+                 " VALUES (");
     add_text(&sql, run->run);
     buf_add_char(&sql, ',');
     add_text(&sql, run->cluster_id);
@@ -63,6 +62,7 @@ bool replay_runs_add(struct connection *c, const struct replay_run *run,
     add_text_or_null(&sql, run->target_schema);
     add_flag(&sql, run->has_fresh_types);
     add_flag(&sql, run->is_overwriting);
+    add_flag(&sql, run->is_retry);
     add_flag(&sql, run->allows_partial);
     buf_printf(&sql, ",%llu,'planned');\n", (unsigned long long)run->rate);
     add_partitions(&sql, run);
@@ -75,7 +75,7 @@ bool replay_runs_add(struct connection *c, const struct replay_run *run,
 
 static const char run_sql[] =
     "SELECT cluster_id, selection, target_schema, is_overwriting, allows_partial, rate,"
-    "       state, kept_schema, live_schema, has_fresh_types"
+    "       state, kept_schema, live_schema, has_fresh_types, is_retry"
     "  FROM backstitch.replay WHERE run = $1";
 
 static const char partitions_sql[] =
@@ -158,6 +158,7 @@ bool replay_runs_read(struct connection *c, const char *name, struct replay_run 
     out->kept_schema = copy_field(r, 7);
     out->live_schema = copy_field(r, 8);
     out->has_fresh_types = is_true(r, 9);
+    out->is_retry = is_true(r, 10);
     connection_free(r);
     if (read_partitions(c, out, err)) {
         return true;

@@ -32,6 +32,7 @@ struct replay_run {
     char *target_schema;  /* NULL: the records' own */
     bool has_fresh_types; /* the target's tables are not like the live ones */
     bool is_overwriting, allows_partial;
+    bool is_retry; /* of rejected events: those that are loaded leave _sdc_rejected */
     uint64_t rate;
     char state[16];    /* "planned", "running", "done", "swapped" */
     char *kept_schema; /* after a swap; else NULL */

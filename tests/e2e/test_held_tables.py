@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 from collections.abc import Callable
 
@@ -12,6 +13,7 @@ from comparison import assert_same_ids, check_schema
 from database import Database
 from event_maker import make_events, mixed_requests
 from kafka_log import KafkaLog
+from loader_command import LoaderCommand
 from loading import wait_loaded
 from programs import run
 from senders import Senders, send_all
@@ -101,3 +103,32 @@ def test_a_table_broken_and_mended_while_events_come(stack: Stack, source: Sourc
     wait_until(lambda: not held(database, source), "what waited is loaded", MENDED_SECONDS)
     tally = check_schema(log.read(start), database, source.schema)
     assert (tally.loaded, tally.rejected) == (EVENTS, 0)
+
+
+def test_what_waits_is_listed_dropped_and_loaded_after_all(stack: Stack, source: Source, log: KafkaLog, database: Database) -> None:
+    """Dropped, it is a gap with its reason, and the command that is printed loads it."""
+    held_list, held_drop = LoaderCommand(stack, "held", "list"), LoaderCommand(stack, "held", "drop")
+    table = f"{source.schema}.track"
+    assert held_drop.run(table, "--execute", "--why", "none").stderr == f"backstitch-loader held drop: {table}: nothing waits for it\n"
+    database.query(f"CREATE SCHEMA {source.schema}; CREATE VIEW {source.schema}.track AS SELECT 1 AS message_id")
+    send(stack, source, wait_half)
+    assert_only_track_waits(log, database, source)
+    ranges = [one for one in held_list.must()["held"] if one["schema"] == source.schema]
+    assert {(one["table"], one["code"]) for one in ranges} == {("track", "no table")}
+    assert {(one["topic"], one["partition"]): one["to_offset"] - one["from_offset"] for one in ranges} == held(database, source)
+    assert table in held_list.run().stdout
+    shown = held_drop.run(table)
+    assert shown.returncode == 0 and "Nothing was changed" in shown.stderr and held(database, source)
+    unsaid = held_drop.run(table, "--execute")
+    assert unsaid.returncode == 2 and "--why" in unsaid.stderr and held(database, source)
+    waiting = held(database, source)
+    dropped = held_drop.run(table, "--execute", "--why", "tests need no tracks")
+    assert dropped.returncode == 0 and not held(database, source)
+    gaps = database.query("""SELECT topic, kafka_partition, to_offset - from_offset FROM backstitch.offset_gap
+                             WHERE "schema" = %s AND "table" = 'track' AND why = 'held drop: tests need no tracks'""", (source.schema,))
+    assert {(topic, partition): count for topic, partition, count in gaps} == waiting
+    database.query(f"DROP VIEW {source.schema}.track")
+    commands = [shlex.split(line) for line in dropped.stdout.splitlines() if line.strip().startswith("backstitch-loader ")]
+    assert len(commands) == len(waiting)
+    new = sum(LoaderCommand(stack, *command[1:]).must()["new"] for command in commands)
+    assert new == database.count(source.schema, "track") > 0
