@@ -1,5 +1,7 @@
 #include "common/base/clock.h"
 
+#include "common/base/mem.h"
+
 static int64_t read_us(clockid_t id)
 {
     struct timespec now = { 0 };
@@ -40,6 +42,15 @@ void clock_format_stamp(int64_t real_ms, char out[CLOCK_STAMP_BYTES])
 {
     struct tm utc = utc_of(real_ms);
     out[strftime(out, CLOCK_STAMP_BYTES, "%Y%m%d%H%M%S", &utc)] = '\0';
+}
+
+void clock_cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attributes;
+    REQUIRE(pthread_condattr_init(&attributes) == 0);
+    REQUIRE(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
+    REQUIRE(pthread_cond_init(cond, &attributes) == 0);
+    pthread_condattr_destroy(&attributes);
 }
 
 struct timespec clock_timespec(int64_t mono_ms)

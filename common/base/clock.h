@@ -3,6 +3,7 @@
 #ifndef COMMON_BASE_CLOCK_H
 #define COMMON_BASE_CLOCK_H
 
+#include <pthread.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -21,8 +22,11 @@ int64_t clock_mono_ms(void);
 void clock_format_day(int64_t real_ms, char out[CLOCK_DAY_BYTES]);
 void clock_format_stamp(int64_t real_ms, char out[CLOCK_STAMP_BYTES]);
 
-/* The CLOCK_MONOTONIC time `mono_ms` as pthread_cond_timedwait wants it (condition
- * variables of ours are made with pthread_condattr_setclock(CLOCK_MONOTONIC)). */
+/* Makes a condition variable that waits by the monotonic clock: by default it would be
+ * the real one, which jumps. */
+void clock_cond_init(pthread_cond_t *cond);
+
+/* The time `mono_ms` as pthread_cond_timedwait wants it for such a one. */
 struct timespec clock_timespec(int64_t mono_ms);
 
 #endif

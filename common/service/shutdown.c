@@ -17,14 +17,9 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t requested;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-/* A static initialiser would give the condition the real-time clock, which jumps. */
 static void init_condition(void)
 {
-    pthread_condattr_t attributes;
-    REQUIRE(pthread_condattr_init(&attributes) == 0);
-    REQUIRE(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
-    REQUIRE(pthread_cond_init(&requested, &attributes) == 0);
-    pthread_condattr_destroy(&attributes);
+    clock_cond_init(&requested);
 }
 
 static void fill_signals(sigset_t *set)

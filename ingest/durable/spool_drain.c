@@ -385,14 +385,10 @@ static void *run(void *context)
 static struct spool_drain *make(struct spool_log *log, const struct spool_port *port)
 {
     struct spool_drain *d = mem_calloc(1, sizeof *d);
-    pthread_condattr_t attributes;
     d->log = log;
     d->port = *port;
     pthread_mutex_init(&d->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&d->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    clock_cond_init(&d->changed);
     for (int i = 0; i < EVENT_TYPES; i++) {
         struct topic *t = &d->topics[i];
         t->drain = d;

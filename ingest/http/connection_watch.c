@@ -172,13 +172,9 @@ bool connection_watch_start(unsigned threads, struct connection_watch **out,
                             struct error *err)
 {
     struct connection_watch *w = mem_calloc(1, sizeof *w);
-    pthread_condattr_t attributes;
     w->threads = threads;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_mutex_init(&w->lock, NULL);
-    pthread_cond_init(&w->stop, &attributes);
-    pthread_condattr_destroy(&attributes);
+    clock_cond_init(&w->stop);
     int failed = pthread_create(&w->thread, NULL, run, w);
     if (failed != 0) {
         free_watch(w);

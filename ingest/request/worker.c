@@ -1,5 +1,6 @@
 #include "ingest/request/worker.h"
 
+#include "common/base/clock.h"
 #include "common/base/mem.h"
 
 #include <stdlib.h>
@@ -7,15 +8,11 @@
 struct worker *worker_new(struct registry *registry, struct ingest_metrics *metrics)
 {
     struct worker *w = mem_calloc(1, sizeof *w);
-    pthread_condattr_t attributes;
     w->registry = registry;
     w->snapshot = registry_acquire(registry);
     w->unknown = ingest_metrics_source(metrics, "unknown");
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_mutex_init(&w->lock, NULL);
-    pthread_cond_init(&w->ended, &attributes);
-    pthread_condattr_destroy(&attributes);
+    clock_cond_init(&w->ended);
     return w;
 }
 

@@ -171,14 +171,10 @@ bool writer_thread_start(struct pipeline *pipeline, const struct sink *sink,
                          struct writer *out, struct error *err)
 {
     struct writer_thread *w = mem_calloc(1, sizeof *w);
-    pthread_condattr_t attributes;
     w->pipeline = pipeline;
     w->sink = sink;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_mutex_init(&w->lock, NULL);
-    pthread_cond_init(&w->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    clock_cond_init(&w->changed);
     int failed = pthread_create(&w->thread, NULL, run, w);
     if (failed != 0) {
         destroy(w);
