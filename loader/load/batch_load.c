@@ -1,6 +1,7 @@
 #include "loader/load/batch_load.h"
 
 #include "common/base/mem.h"
+#include "common/contract/schema_name.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,6 +104,38 @@ static void add_hold(struct batch_load *out, const struct held_tables *held,
     h->range.to = r->offset + 1;
 }
 
+/* ---- the ledger ---- */
+
+static struct view tally_schema(const struct log_record *r)
+{
+    struct view schema = r->record.schema;
+    return r->headers_are_valid && schema_name_is_valid(schema)
+               ? schema
+               : view_cstr(SINK_CONTROL_SCHEMA);
+}
+
+static struct sink_tally *tally_of(struct batch_load *out, const struct log_record *r)
+{
+    enum event_type type = r->record.topic;
+    struct view schema = tally_schema(r);
+    struct view table = type == EVENT_REJECTED ? view_cstr(SINK_REJECTED_TABLE)
+                                               : view_cstr(event_type_name(type));
+    for (size_t i = out->load.tally_count; i > 0; i--) {
+        struct sink_tally *t = &out->tallies[i - 1];
+        if (view_equal(t->table, table) && view_equal(t->schema, schema)) {
+            return t;
+        }
+    }
+    if (out->load.tally_count == out->tally_capacity) {
+        out->tally_capacity = out->tally_capacity == 0 ? 8 : out->tally_capacity * 2;
+        out->tallies =
+            mem_resize(out->tallies, out->tally_capacity, sizeof *out->tallies);
+    }
+    struct sink_tally *t = &out->tallies[out->load.tally_count++];
+    *t = (struct sink_tally){ .schema = schema, .table = table };
+    return t;
+}
+
 /* ---- records ---- */
 
 static bool is_held(const struct batch *b, const struct held_tables *held,
@@ -139,20 +172,28 @@ static void add_record(const struct batch *b, const struct held_tables *held,
     if (r->is_skipped) {
         return;
     }
+    struct sink_tally *tally = tally_of(out, r);
+    tally->records += b->is_slice ? 0 : 1;
+    tally->held -= b->is_slice ? 1 : 0;
     if (e->outcome == MAP_REJECTED) {
         struct sink_rejected *rejected = &b->rejected[e->at];
         struct view schema = batch_load_rejected_schema(rejected);
         if (held_tables_has(held, schema, view_cstr(SINK_REJECTED_TABLE))) {
             add_hold(out, held, r, schema, view_cstr(SINK_REJECTED_TABLE));
+            tally->held++;
         } else {
+            tally->rejected++;
             out->rejected[out->load.rejected_count++] = *rejected;
         }
     } else if (e->outcome != MAP_DELETION && is_held(b, held, &table, e)) {
         add_hold(out, held, r, table_schema(table), table_name(table));
+        tally->held++;
     } else if (e->outcome == MAP_ROW) {
         add_row(b, out, record);
     } else if (e->outcome == MAP_SUPPRESSED) {
         out->tables[e->table].suppressed_integrations++;
+    } else if (e->outcome == MAP_DELETION) {
+        tally->deletions++;
     }
 }
 
@@ -228,6 +269,7 @@ void batch_load_make(const struct batch *b, size_t from, size_t to,
     out->load.table_count = b->table_count;
     out->load.rejected = out->rejected;
     out->load.holds = out->holds;
+    out->load.tallies = out->tallies;
 }
 
 void batch_load_release(struct batch_load *l)
@@ -237,4 +279,5 @@ void batch_load_release(struct batch_load *l)
     free(l->first_row);
     free(l->rejected);
     free(l->holds);
+    free(l->tallies);
 }

@@ -20,6 +20,8 @@ struct batch_load {
     struct sink_rejected *rejected;
     struct sink_hold *holds;
     size_t hold_capacity;
+    struct sink_tally *tallies; /* at most as many as there are schemas times types */
+    size_t tally_capacity;
 };
 
 /* The load of the records [from, to) of the batch. Borrows from batch and `held`. */

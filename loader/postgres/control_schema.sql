@@ -48,6 +48,9 @@ CREATE TABLE backstitch.load_stat (
     rows_rejected                bigint NOT NULL DEFAULT 0,
     rows_suppressed_deletion     bigint NOT NULL DEFAULT 0,
     rows_suppressed_integrations bigint NOT NULL DEFAULT 0,
+    records                      bigint NOT NULL DEFAULT 0, -- read, as the position passed them
+    records_held                 bigint NOT NULL DEFAULT 0, -- of them: began to wait, less those that were loaded after waiting
+    deletions                    bigint NOT NULL DEFAULT 0, -- of them: requests for deletion
     bytes                        bigint NOT NULL DEFAULT 0,
     freshness_max                interval,
     PRIMARY KEY (minute, loader, "schema", "table")
@@ -378,13 +381,36 @@ CREATE FUNCTION backstitch.note_load(p_loader text, p_schema text, p_table text,
         freshness_max = greatest(t.freshness_max, EXCLUDED.freshness_max)
 $$;
 
-CREATE FUNCTION backstitch.note_rejected(p_loader text, p_schema text, p_rows bigint) RETURNS void
+-- The same, of records as they were read.
+CREATE FUNCTION backstitch.note_records(p_loader text, p_schema text, p_table text, p_records bigint, p_rejected bigint,
+                                        p_deletions bigint, p_held bigint) RETURNS void
     LANGUAGE sql SET search_path = pg_catalog AS $$
-    INSERT INTO backstitch.load_stat AS t (minute, loader, "schema", "table", rows_rejected)
-    VALUES (date_trunc('minute', now()), p_loader, p_schema, '_sdc_rejected', p_rows)
+    INSERT INTO backstitch.load_stat AS t (minute, loader, "schema", "table", records, rows_rejected, deletions, records_held)
+    VALUES (date_trunc('minute', now()), p_loader, p_schema, p_table, p_records, p_rejected, p_deletions, p_held)
     ON CONFLICT (minute, loader, "schema", "table") DO UPDATE SET
-        rows_rejected = t.rows_rejected + EXCLUDED.rows_rejected
+        records = t.records + EXCLUDED.records,
+        rows_rejected = t.rows_rejected + EXCLUDED.rows_rejected,
+        deletions = t.deletions + EXCLUDED.deletions,
+        records_held = t.records_held + EXCLUDED.records_held
 $$;
+
+-- Conservation: what was acknowledged and read from Kafka, by source, table and the minute in which its position was passed, and what
+-- became of it; "unaccounted" is 0 in every row. Live loading only: a replay reads the same records again, and has its own accounting.
+-- "held" falls below 0 in the minute in which what waited is loaded: add minutes up.
+CREATE VIEW backstitch.ledger AS
+    SELECT t.minute, s.source, t."schema", t."table",
+           sum(t.records)::bigint AS acknowledged,
+           sum(t.rows_new)::bigint AS loaded,
+           sum(t.rows_replaced + t.rows_duplicate)::bigint AS copies,
+           sum(t.rows_rejected)::bigint AS rejected,
+           sum(t.rows_suppressed_deletion + t.rows_suppressed_integrations)::bigint AS suppressed,
+           sum(t.deletions)::bigint AS deletions,
+           sum(t.records_held)::bigint AS held,
+           sum(t.records - t.rows_new - t.rows_replaced - t.rows_duplicate - t.rows_rejected - t.rows_suppressed_deletion
+               - t.rows_suppressed_integrations - t.deletions - t.records_held)::bigint AS unaccounted
+      FROM backstitch.load_stat t LEFT JOIN backstitch.source s ON s."schema" = t."schema"
+     WHERE NOT starts_with(t.loader, 'replay ')
+     GROUP BY 1, 2, 3, 4;
 
 -- The rejected events of a schema (mapping.md, section 5: Stitch's columns first, in Stitch's order). One that Stitch left is kept and
 -- gets the columns and the key that it lacks: its rows have NULL there, which are no copies of each other. True when something was made.

@@ -263,8 +263,8 @@ static void add_rejected_of(const struct load_query *q, struct buf *sql,
                             struct view schema)
 {
     const struct sink_load *b = q->load;
-    uint64_t count = 0;
-    struct view name = schema.len == 0 ? view_cstr("backstitch") : schema;
+    struct view name = schema.len == 0 ? view_cstr(SINK_CONTROL_SCHEMA) : schema;
+    bool is_first = true;
     buf_add_cstr(sql, "INSERT INTO ");
     connection_add_name(sql, name);
     buf_add_cstr(
@@ -275,7 +275,8 @@ static void add_rejected_of(const struct load_query *q, struct buf *sql,
              "(count(*) OVER (PARTITION BY topic,message_id))::int FROM (VALUES ");
     for (size_t i = 0; i < b->rejected_count; i++) {
         if (view_equal(b->rejected[i].schema, schema)) {
-            buf_add_cstr(sql, count++ == 0 ? "(" : ",(");
+            buf_add_cstr(sql, is_first ? "(" : ",(");
+            is_first = false;
             add_rejected_values(sql, &b->rejected[i]);
         }
     }
@@ -287,12 +288,29 @@ static void add_rejected_of(const struct load_query *q, struct buf *sql,
              "_sdc_rejected_at=EXCLUDED._sdc_rejected_at,user_id=EXCLUDED.user_id,"
              "kafka_partition=EXCLUDED.kafka_partition,"
              "kafka_offset=EXCLUDED.kafka_offset,"
-             "attempts=t.attempts+EXCLUDED.attempts;\n"
-             "SELECT backstitch.note_rejected(");
+             "attempts=t.attempts+EXCLUDED.attempts;\n");
+}
+
+/* What was read, and what became of it but for rows. */
+static void add_tallies(const struct load_query *q, struct buf *sql)
+{
+    if (q->load->tally_count == 0) {
+        return;
+    }
+    buf_add_cstr(sql, "SELECT backstitch.note_records(");
     add_cstr_literal(sql, q->key.owner);
-    buf_add_char(sql, ',');
-    connection_add_literal(sql, name);
-    buf_printf(sql, ",%llu);\n", (unsigned long long)count);
+    buf_add_cstr(sql, ",v.s,v.t,v.n,v.r,v.d,v.h) FROM (VALUES ");
+    for (size_t i = 0; i < q->load->tally_count; i++) {
+        const struct sink_tally *t = &q->load->tallies[i];
+        buf_add_cstr(sql, i == 0 ? "(" : ",(");
+        connection_add_literal(sql, t->schema);
+        buf_add_char(sql, ',');
+        connection_add_literal(sql, t->table);
+        buf_printf(sql, ",%llu,%llu,%llu,%lld)", (unsigned long long)t->records,
+                   (unsigned long long)t->rejected, (unsigned long long)t->deletions,
+                   (long long)t->held);
+    }
+    buf_add_cstr(sql, ") AS v(s,t,n,r,d,h);\n");
 }
 
 static bool is_withheld(const struct sink_rows *t)
@@ -322,9 +340,8 @@ static void add_withheld(const struct load_query *q, struct buf *sql)
 
 /* ---- the whole ---- */
 
-/* TRUNCATE, COPY, INSERT; INSERT and note_rejected. */
+/* TRUNCATE, COPY, INSERT. */
 #define STATEMENTS_OF_TABLE 3
-#define STATEMENTS_OF_REJECTED 2
 
 static bool is_first_of_schema(const struct sink_load *b, size_t at)
 {
@@ -337,7 +354,7 @@ static bool is_first_of_schema(const struct sink_load *b, size_t at)
 }
 
 /* What is written behind the tables' own statements: a count for each table of which all
- * was withheld, then two statements for each schema's rejected events. */
+ * was withheld, then a statement for each schema's rejected events. */
 static size_t rejected_table_of(const struct load_query *q, size_t at)
 {
     size_t withheld = 0;
@@ -348,10 +365,10 @@ static size_t rejected_table_of(const struct load_query *q, size_t at)
         if (!is_first_of_schema(q->load, i)) {
             continue;
         }
-        if (at - withheld < STATEMENTS_OF_REJECTED) {
+        if (at == withheld) {
             return q->load->table_count + i;
         }
-        withheld += STATEMENTS_OF_REJECTED;
+        withheld++;
     }
     return SINK_NO_TABLE;
 }
@@ -441,4 +458,5 @@ void load_query_write_tail(const struct load_query *q, struct buf *sql)
             add_cleared_of(q, &q->load->tables[i], sql);
         }
     }
+    add_tallies(q, sql);
 }

@@ -86,6 +86,16 @@ struct sink_deletion {
     struct map_deletion deletion;
 };
 
+/* Records of one schema and type in a load, counted as they were read: whatever becomes
+ * of them must add up to this (backstitch.ledger). */
+struct sink_tally {
+    struct view schema; /* "backstitch" where the record names none of ours */
+    struct view table;  /* the type's; "_sdc_rejected" for what ingest refused */
+    uint64_t records;   /* none in a slice: they were counted when the position passed */
+    uint64_t rejected, deletions;
+    int64_t held; /* those that wait from now on; less those that have waited until now */
+};
+
 /* Records of an interval that are not loaded because their table is held: the range is
  * begun, or its end moves. */
 struct sink_hold {
@@ -106,6 +116,8 @@ struct sink_load {
     size_t deletion_count;
     const struct sink_hold *holds;
     size_t hold_count;
+    const struct sink_tally *tallies;
+    size_t tally_count;
     /* NULL, or what of a held range is loaded: its start moves from slice->from to
      * slice->to, and the range is gone when nothing is left. Then no interval moves. */
     const struct sink_range *slice;

@@ -302,10 +302,9 @@ static void test_a_load_is_one_transaction(void **state)
     assert_sql(f, "1:a 1:a",
                "SELECT string_agg(next_offset || ':' || owner, ' ')"
                " FROM backstitch.load_offset WHERE consumer_group = 'g1'");
-    assert_sql(
-        f, "page 1 512, screen 0 0, track 1 1024, _sdc_rejected 0 0",
-        "SELECT string_agg(concat_ws(' ', \"table\", rows_new, bytes), ', '"
-        " ORDER BY \"table\" = '_sdc_rejected', \"table\") FROM backstitch.load_stat");
+    assert_sql(f, "group 0 0, page 1 512, screen 0 0, track 1 1024",
+               "SELECT string_agg(concat_ws(' ', \"table\", rows_new, bytes), ', '"
+               " ORDER BY \"table\") FROM backstitch.load_stat");
     assert_sql(f, "2",
                "SELECT rows_suppressed_integrations FROM backstitch.load_stat"
                " WHERE \"table\" = 'screen'");
@@ -474,8 +473,10 @@ static void test_a_rejected_event_is_one_row_with_its_attempts(void **state)
     load_tracks(f, false, NULL, 0);
     assert_sql(f, "4", "SELECT attempts FROM shop._sdc_rejected");
     assert_sql(f, "4",
-               "SELECT rows_rejected FROM backstitch.load_stat"
-               " WHERE \"table\" = '_sdc_rejected'");
+               "SELECT rejected FROM backstitch.ledger WHERE \"table\" = 'track'");
+    assert_sql(f, "10 10",
+               "SELECT concat_ws(' ', acknowledged, held) FROM backstitch.ledger"
+               " WHERE \"table\" = 'group' AND unaccounted = 0");
 }
 
 /* ---- two loaders ---- */

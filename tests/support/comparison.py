@@ -78,7 +78,18 @@ def check_schema(records: Sequence[LogRecord], database: Database, schema: str, 
     _check_rejected(outcomes, database, schema, tally)
     _check_deletions(outcomes, database, schema, tally)
     tally.suppressed = sum(isinstance(outcome, oracle.Suppressed) for outcome in outcomes)
+    _check_ledger(outcomes, database, schema, tally)
     return tally
+
+
+def _check_ledger(outcomes: Sequence[oracle.Outcome], database: Database, schema: str, tally: Tally) -> None:
+    """The loader's own account of the same, and that it adds up."""
+    rejected = sum(isinstance(outcome, oracle.Rejected) for outcome in outcomes)
+    deletions = sum(isinstance(outcome, oracle.Deletion) for outcome in outcomes)
+    assert database.unaccounted() == []
+    assert database.ledger(schema) == {
+        "acknowledged": tally.records, "loaded": tally.loaded, "copies": tally.copies, "rejected": rejected,
+        "suppressed": tally.suppressed, "deletions": deletions, "held": 0}
 
 
 def _winners(records: Sequence[LogRecord], outcomes: Sequence[oracle.Outcome],

@@ -135,6 +135,17 @@ class Database:
         row = self.query(f'SELECT {sums} FROM backstitch.load_stat WHERE "schema" = %s', (schema,))[0]
         return dict(zip(names, row, strict=True))
 
+    def ledger(self, schema: str) -> dict[str, int]:
+        """Sums over all minutes and tables."""
+        names = ("acknowledged", "loaded", "copies", "rejected", "suppressed", "deletions", "held")
+        sums = ", ".join(f"coalesce(sum({name}), 0)::bigint" for name in names)
+        row = self.query(f'SELECT {sums} FROM backstitch.ledger WHERE "schema" = %s', (schema,))[0]
+        return dict(zip(names, row, strict=True))
+
+    def unaccounted(self) -> list[tuple[Any, ...]]:
+        """Rows of the ledger that do not add up."""
+        return self.query("SELECT * FROM backstitch.ledger WHERE unaccounted <> 0")
+
 
 def short_type(kind: str) -> str:
     """As tests/data spells it."""

@@ -146,4 +146,7 @@ SELECT DISTINCT ON (topic, message_id) record, reason, table_name, now(), messag
        _sdc_rejected_at = EXCLUDED._sdc_rejected_at, user_id = EXCLUDED.user_id,
        kafka_partition = EXCLUDED.kafka_partition, kafka_offset = EXCLUDED.kafka_offset,
        attempts = t.attempts + EXCLUDED.attempts;
-SELECT backstitch.note_rejected({owner}, 'shop', 2);
+
+-- 9. What was read, counted by the loader: whatever became of it must add up to this (backstitch.ledger).
+SELECT backstitch.note_records({owner}, v.s, v.t, v.n, v.r, v.d, v.h)
+  FROM (VALUES ('shop', 'track', 6, 2, 0, 0), ('shop', 'group', 5, 0, 0, 5)) AS v(s, t, n, r, d, h);
