@@ -2,6 +2,7 @@
  * of its commands; everything else is elsewhere. */
 #include "ingest/commands/check.h"
 #include "ingest/commands/drain.h"
+#include "ingest/commands/import.h"
 #include "ingest/commands/options.h"
 #include "ingest/commands/serve.h"
 #include "ingest/commands/source_command.h"
@@ -38,6 +39,25 @@ static void add_service_commands(struct commands *to)
                                .flags_size = sizeof(struct drain_flags),
                                .has_json = true,
                                .run = command_drain });
+    add(to,
+        &(struct command){
+            .name = "import",
+            .arguments = "FILE...",
+            .min_args = 1,
+            .max_args = 1000000,
+            .summary = "bring events from files to Kafka: history, exports",
+            .details =
+                "A file holds one event a line, as JSON, plain or gzip: what "
+                "Segment's S3 and Google Cloud Storage\ndestinations and RudderStack's "
+                "object storage write. '-' is stdin. Each line goes through the "
+                "checks\nand to the topics of what comes by HTTP; one that is no event "
+                "goes to _sdc_rejected with its file\nand line. Stopped or killed, the "
+                "same command goes on: at most one batch is sent twice, and\ncopies "
+                "of an event are one row.",
+            .flags = import_option_table,
+            .flags_size = sizeof(struct import_flags),
+            .has_json = true,
+            .run = command_import });
     add(to, &(struct command){ .name = "topics",
                                .summary = "create the topics, or check those that exist",
                                .flags = topics_option_table,

@@ -5,8 +5,8 @@
  * the first COPY), note what waits for its table, one shared advisory lock per schema,
  * lock the tables and check that each is what the batch was mapped for (BS002),
  * deletions, then for each table, by name: empty its staging table, COPY, INSERT with its
- * counts; rejected events; what was read, for the ledger. The same shape is frozen as a fixture in
- * tests/component/sql, with its own test.
+ * counts; rejected events; what was read, for the ledger. The same shape is frozen as a
+ * fixture in tests/component/sql, with its own test.
  */
 #ifndef LOADER_POSTGRES_LOAD_QUERY_H
 #define LOADER_POSTGRES_LOAD_QUERY_H

@@ -415,6 +415,13 @@ def run_for_facts(p: Program, name: str, *more: str) -> subprocess.CompletedProc
         folder = p.folder / f"spool{len(more)}"
         folder.mkdir(exist_ok=True)
         given["INGEST_SPOOL_DIR"] = str(folder)
+    if name == "import":  # of a source that is there, and a file with nothing in it
+        folder = p.folder / f"import{len(more)}"
+        folder.mkdir(exist_ok=True)
+        given["INGEST_SOURCES_FILE"] = str(folder / "sources.json")
+        (folder / "empty").touch()
+        p.run("source", "add", "conformance", **given)
+        return p.run("import", str(folder / "empty"), "--source=conformance", "--dry-run", *more, **given)
     return p.run(*with_argument(page, name), *patience, *more, **given)
 
 
