@@ -88,26 +88,6 @@ bool import_batch_is_full(const struct import_batch *b)
 
 /* ---- from lines to records ---- */
 
-/* A line is one event: what is none is kept as rejected. */
-static void judge(struct import_batch *b, const struct line *line, struct view bytes,
-                  struct body_event *out)
-{
-    struct body_split split;
-    enum reject_reason reason = REJECT_EVENT_TOO_LARGE;
-    struct error err = { .text = "the line is longer than an event may be" };
-    *out = (struct body_event){ .bytes = bytes };
-    bool is_split = !line->is_cut &&
-                    body_split_open(&split, bytes, &b->doc, &b->arena, &reason, &err);
-    if (is_split && split.shape == BODY_SINGLE) {
-        bool is_there = body_split_next(&split, &b->doc, b->setup.max_event_bytes, out);
-        REQUIRE(is_there);
-        return;
-    }
-    out->reason = is_split ? REJECT_NOT_AN_OBJECT : reason;
-    snprintf(out->detail, sizeof out->detail, "%.*s", (int)sizeof out->detail - 1,
-             is_split ? "a line holds one event, not a batch" : err.text);
-}
-
 /* Where a rejected event stands, before what is wrong with it. */
 static void add_where(struct record *record, const struct line *line, const char *file,
                       char out[REJECT_DETAIL_BYTES])
@@ -130,7 +110,7 @@ static void add_record(struct import_batch *b, const struct event_facts *facts,
     struct view bytes = view_of(buf_view(&b->bytes).data + line->at, line->len);
     struct body_event event;
     struct record record;
-    judge(b, line, bytes, &event);
+    body_event_judge(bytes, &b->doc, line->is_cut ? 0 : b->setup.max_event_bytes, &event);
     event_record_make(facts, &event, b->seq++ % RECORD_SEQ_LIMIT, &scratch, &record);
     if (record.topic == EVENT_REJECTED) {
         add_where(&record, line, file, where);

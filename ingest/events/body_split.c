@@ -307,23 +307,6 @@ static void reject(struct body_event *out, enum reject_reason reason,
              fault->offset);
 }
 
-static void judge(struct body_event *out, struct json_doc *doc, uint64_t max_event_bytes)
-{
-    struct json_fault fault;
-    out->doc = doc;
-    out->detail[0] = '\0';
-    if (out->bytes.len > max_event_bytes) {
-        out->doc = NULL;
-        out->reason =
-            REJECT_EVENT_TOO_LARGE; /* size and digest are added where it is cut */
-    } else if (!json_doc_scan(doc, out->bytes, &member_limits, &fault)) {
-        reject(out, reject_reason_of_fault(fault.kind), &fault);
-    } else if (doc->nodes[0].kind != JSON_OBJECT) {
-        fault.what = "an event must be an object";
-        reject(out, REJECT_NOT_AN_OBJECT, &fault);
-    }
-}
-
 static bool is_space(char c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
@@ -341,6 +324,23 @@ static struct view trim_json(struct view text)
     return text;
 }
 
+void body_event_judge(struct view bytes, struct json_doc *doc, uint64_t max_event_bytes,
+                      struct body_event *out)
+{
+    struct json_fault fault = { JSON_OK, 0, NULL };
+    *out = (struct body_event){ .bytes = trim_json(bytes), .doc = doc };
+    if (out->bytes.len > max_event_bytes) {
+        out->doc = NULL;
+        out->reason =
+            REJECT_EVENT_TOO_LARGE; /* size and digest are added where it is cut */
+    } else if (!json_doc_scan(doc, out->bytes, &member_limits, &fault)) {
+        reject(out, reject_reason_of_fault(fault.kind), &fault);
+    } else if (doc->nodes[0].kind != JSON_OBJECT) {
+        fault.what = "an event must be an object";
+        reject(out, REJECT_NOT_AN_OBJECT, &fault);
+    }
+}
+
 bool body_split_next(struct body_split *split, struct json_doc *doc,
                      uint64_t max_event_bytes, struct body_event *out)
 {
@@ -352,14 +352,14 @@ bool body_split_next(struct body_split *split, struct json_doc *doc,
     }
     if (split->shape == BODY_SINGLE) {
         split->is_done = true;
-        out->bytes = trim_json(split->elements);
+        value = split->elements;
     } else {
         if (json_split_next(&split->cursor, &key, &value, &fault) != JSON_SPLIT_ITEM) {
             split->is_done = true; /* the structure was checked: this is the end */
             return false;
         }
-        out->bytes = split->shape == BODY_ARRAY ? unwrap(value) : value;
+        value = split->shape == BODY_ARRAY ? unwrap(value) : value;
     }
-    judge(out, doc, max_event_bytes);
+    body_event_judge(value, doc, max_event_bytes, out);
     return true;
 }

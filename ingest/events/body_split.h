@@ -50,6 +50,10 @@ MUST_CHECK bool body_split_open(struct body_split *split, struct view body,
  * empty when that is no array or holds no whole event. */
 struct view body_split_first_of(struct view beginning);
 
+/* What one event is, by itself; out->doc is `doc` where it is one. */
+void body_event_judge(struct view bytes, struct json_doc *doc, uint64_t max_event_bytes,
+                      struct body_event *out);
+
 /* The next event; false at the end. out->doc is `doc`, valid until the next call. */
 bool body_split_next(struct body_split *split, struct json_doc *doc,
                      uint64_t max_event_bytes, struct body_event *out);

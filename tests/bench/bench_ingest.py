@@ -9,8 +9,10 @@ test: no figure fails. How to read the figures: tests/bench/README.md.
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -30,13 +32,14 @@ from kafka_cluster import KafkaCluster  # noqa: E402
 from measure import Case, Sample, cpu_seconds, load, measure, ratios, rss_mib, table  # noqa: E402
 from ports import lasting_port  # noqa: E402
 from perf_profile import profiling  # noqa: E402
-from programs import Program  # noqa: E402
+from programs import Program, run  # noqa: E402
 from waiting import wait_until  # noqa: E402
 
 PARTITIONS = "12"
 WARM_SECONDS = 0.6
 BROKER_WARM_SECONDS = 8.0  # Java's compiler: a broker's first ten thousands of requests cost three times as much
 BY_DEFAULT = ("rate",)
+IMPORTED_EVENTS = 300_000
 
 
 class Bed:
@@ -89,6 +92,20 @@ class Bed:
         kafka = sum(map(cpu_seconds, self.kafka)) - before
         self.add(Sample(case.name, "producer", raw["delivered"] / raw["us"] * 1e6, raw["cpu"] / 1e6 * each, kafka * each, 0, 0, 0,
                         raw["rss_kib"] / 1024, {"failed": raw["failed"]}))
+
+    def import_file(self, case: Case, name: str, file: Path) -> None:
+        server = self.ingests[name]
+        assert self.credentials is not None
+        words = [str(server.binary), "import", "--source", self.credentials.slug, "--again", "--json",
+                 "--progress-file", str(self.folder / "progress"), str(file)]
+        before, kafka = resource.getrusage(resource.RUSAGE_CHILDREN), sum(map(cpu_seconds, self.kafka))
+        done = run(*words, settings=server.settings)
+        assert done.returncode == 0, done.stderr
+        after, found = resource.getrusage(resource.RUSAGE_CHILDREN), json.loads(done.stdout)
+        each = 100_000 / found["lines"]
+        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        self.add(Sample(case.name, name, found["lines"] / found["milliseconds"] * 1e3, cpu * each,
+                        (sum(map(cpu_seconds, self.kafka)) - kafka) * each, 0, 0, 0, 0))
 
     def add(self, sample: Sample) -> None:
         self.samples.append(sample)
@@ -206,6 +223,21 @@ def away(bed: Bed) -> None:
                     bed.add(measure(replace(case, name=case.name + ", Kafka away"), name, pid, port, []))
 
 
+def imports(bed: Bed) -> None:
+    """The same events out of files."""
+    lines = bed.requests.events().read_bytes()
+    repeats = IMPORTED_EVENTS // lines.count(b"\n")
+    plain, packed = bed.folder / "events.json", bed.folder / "events.json.gz"
+    plain.write_bytes(lines * repeats)
+    packed.write_bytes(gzip.compress(lines) * repeats)
+    for _ in range(bed.rounds):
+        for file in (plain, packed):
+            case = replace(bed.case(1, 1), name=f"import, {file.suffix[1:]}")
+            for name in bed.ingests:
+                bed.import_file(case, name, file)
+            bed.produce(case)
+
+
 def profile(bed: Bed) -> None:
     for case in (bed.case(1, 64), bed.case(1, 256), bed.case(100, 16), bed.case(1000, 8)):
         for name in bed.ingests:
@@ -262,7 +294,8 @@ def run_set(name: str, arguments: argparse.Namespace) -> list[Sample]:
 
 
 SET_FUNCTIONS = {"rate": rate, "connections": connections, "signature": signature, "spool": spool, "away": away,
-                 "cluster": cluster, "latency": latency, "overload": overload, "profile": profile, "steady": steady}
+                 "cluster": cluster, "latency": latency, "overload": overload, "profile": profile, "steady": steady,
+                 "imports": imports}
 
 
 def parse() -> argparse.Namespace:
