@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-#define LOOK_AT_HELD_MS 5000
+#define LOOK_MS 5000
 /* So many records that are only passed count for one that is loaded. */
 #define SKIPPED_FOR_ONE 20
 
@@ -95,8 +95,9 @@ int64_t batches_oldest_receipt(const struct batches *b)
 
 /* ---- handing over ---- */
 
-static void give(const struct batches *b, const struct task *task)
+static void give(struct batches *b, const struct task *task)
 {
+    b->given_at_mono_ms = now_of(b);
     b->setup.writer->give(b->setup.writer->context, task);
 }
 
@@ -124,15 +125,20 @@ static bool is_live_ready(const struct batches *b)
            (batches_is_full(b) || batches_age_left_ms(b) <= 0);
 }
 
+/* Held tables are looked at whatever goes on; without traffic, the database itself: it
+ * may have gone back to an older copy, and what that lacks would be missing until the
+ * next record comes. */
 static bool is_look_due(const struct batches *b)
 {
-    return held_reader_waits_for_tables(&b->held) && now_of(b) >= b->look_at_held_mono_ms;
+    int64_t now = now_of(b);
+    return now >= b->look_at_mono_ms && (held_reader_waits_for_tables(&b->held) ||
+                                         now - b->given_at_mono_ms >= LOOK_MS);
 }
 
-static void look_at_held(struct batches *b, const char *cluster_id)
+static void look(struct batches *b, const char *cluster_id)
 {
-    struct task task = { .kind = TASK_LOOK_AT_HELD, .cluster_id = cluster_id };
-    b->look_at_held_mono_ms = now_of(b) + LOOK_AT_HELD_MS;
+    struct task task = { .kind = TASK_LOOK, .cluster_id = cluster_id };
+    b->look_at_mono_ms = now_of(b) + LOOK_MS;
     give(b, &task);
 }
 
@@ -159,7 +165,7 @@ void batches_hand_over(struct batches *b, const char *cluster_id)
         return;
     }
     if (b->again == NULL && is_look_due(b)) {
-        look_at_held(b, cluster_id);
+        look(b, cluster_id);
         return;
     }
     struct batch *next = take_next(b);

@@ -35,7 +35,8 @@ struct batches {
     bool was_slice;               /* what was handed over last */
     int64_t given_received_at_ms; /* of the first record that the writer has; 0: none */
     int64_t idle_since_mono_us;   /* of the writer: while there was more to load; 0: no */
-    int64_t look_at_held_mono_ms;
+    int64_t given_at_mono_ms;     /* a task, to the writer */
+    int64_t look_at_mono_ms;      /* the next look, not before */
 };
 
 /* Nothing filled yet. `again` opens the stream of what waited (held_reader.h). */
@@ -55,7 +56,7 @@ void batches_add(struct batches *b, const struct log_record *record, int64_t fro
 bool batches_is_full(const struct batches *b);
 int64_t batches_age_left_ms(const struct batches *b);
 
-/* Gives the idle writer what is due: a batch, a slice, or a look at the held tables.
+/* Gives the idle writer what is due: a batch, a slice, or a look at the database.
  * `cluster_id` NULL: not known yet, nothing can be loaded. */
 void batches_hand_over(struct batches *b, const char *cluster_id);
 

@@ -277,7 +277,7 @@ static void connect_first(struct fixture *f)
 
 static void look_at_held(struct fixture *f)
 {
-    struct task task = { .kind = TASK_LOOK_AT_HELD, .cluster_id = cluster };
+    struct task task = { .kind = TASK_LOOK, .cluster_id = cluster };
     struct task_result r = drive(f, &task);
     assert_int_equal(r.outcome, TASK_DONE);
     task_result_release(&r);

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from comparison import check_schema
 from database import Database
-from event_maker import make_events, mixed_requests
+from event_maker import make_events, mixed_requests, plain_events
 from kafka_log import KafkaLog
 from loading import behind, wait_loaded
 from senders import Senders, send_all
@@ -52,6 +52,22 @@ def test_a_loader_killed_in_the_middle_and_started_again(stack: Stack, source: S
 
     counted = load_through(stack, source, log, database, kill_and_start)
     print(f"three loaders killed and started again: {counted}")
+
+
+def test_a_database_that_has_gone_back_is_noticed_without_traffic(stack: Stack, source: Source, log: KafkaLog,
+                                                                  database: Database) -> None:
+    """As after a fail-over to a copy that lacks the last transactions: no further event has to come for them."""
+    events = plain_events(f"back-{source.schema}", 60)
+    start = log.ends()
+    assert send_all(stack.env["INGEST_URL"], mixed_requests(events, source)).refused == []
+    wait_loaded(log, database, 60)
+    database.query(f'DELETE FROM "{source.schema}".track')
+    for (topic, partition), offset in start.items():
+        database.query("UPDATE backstitch.load_offset SET next_offset = %s WHERE topic = %s AND kafka_partition = %s",
+                       (offset, topic, partition))
+    database.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'backstitch-loader%'")
+    wait_until(lambda: database.count(source.schema, "track") == len(events) // 6, "what the older copy lacks is loaded", 30)
+    wait_loaded(log, database, 30)
 
 
 def test_the_others_take_over_from_a_killed_loader(stack: Stack, source: Source, log: KafkaLog, database: Database) -> None:
