@@ -72,6 +72,10 @@ def target_of(test: str) -> str:
     return "test_" + test.split(".", 1)[1]
 
 
+def source_of(test: str) -> str:
+    return "simulate.c" if test == "unit.simulation" else f"{target_of(test)}.c"
+
+
 def failing(folder: Path, preset: str, tests: list[str]) -> tuple[list[str], str]:
     """Those of the tests that fail, once they are built; and what was printed."""
     must(folder, "cmake", "--build", "--preset", preset, "--target", *sorted({target_of(test) for test in tests}))
@@ -95,7 +99,7 @@ def judge(folder: Path, bug: Bug) -> list[str]:
 def table(rows: list[tuple[Bug, list[str]]]) -> str:
     lines = ["| planted bug | seen by |", "|---|---|"]
     for bug, seen in rows:
-        names = ", ".join(f"`{target_of(test)}.c`" for test in seen) or "**nobody**"
+        names = ", ".join(f"`{source_of(test)}`" for test in seen) or "**nobody**"
         lines.append(f"| {bug.what} | {names}{' under the address sanitizer' * (bug.preset == 'asan')} |")
     return "\n".join(lines) + "\n"
 
