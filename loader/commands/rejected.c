@@ -170,7 +170,7 @@ static void print_events(const struct pg_result *r)
     for (int i = 0; i < connection_rows(r); i++) {
         printf(
             "message id  %.*s\nschema      %.*s, table %.*s\nreason      %.*s\n"
-            "rejected    %.*s, %lld attempts\nin Kafka    %.*s:%lld:%lld\n"
+            "rejected    %.*s, attempts: %lld\nin Kafka    %.*s:%lld:%lld\n"
             "as sent     %.*s\n",
             VIEW_ARG(connection_field(r, i, 4)), VIEW_ARG(connection_field(r, i, 0)),
             VIEW_ARG(connection_field(r, i, 1)), VIEW_ARG(connection_field(r, i, 2)),

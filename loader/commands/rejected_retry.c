@@ -124,7 +124,8 @@ static bool plan(struct retry *t, struct error *err)
 static void tell(const struct retry *t)
 {
     FILE *out = t->call->json ? stderr : stdout;
-    fprintf(out, "%" PRId64 " rejected events are meant; to be read again: %" PRId64 "\n",
+    fprintf(out,
+            "rejected events that match: %" PRId64 ", to be read again: %" PRId64 "\n",
             t->count, t->placed);
     if (t->refused > 0) {
         fprintf(out,
