@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 import pytest
@@ -19,7 +21,8 @@ from stack import Source, Stack
 USERS = 20
 EVENTS = 400
 TYPES = ("identify", "track", "page", "screen", "group", "alias")
-MANY_ROWS = 30_000
+KILLS = int(os.environ.get("KILLS", "6"))
+MANY_ROWS = 10_000 * KILLS
 
 
 class Erasing(LoaderCommand):
@@ -124,13 +127,17 @@ def test_killed_again_and_again_it_ends_with_the_right_count(erasing: Erasing) -
                                SELECT 'many ' || n, 'many', n FROM generate_series(1, {MANY_ROWS}) n""")
     erasing.database.query("""INSERT INTO backstitch.deletion (message_id, "schema", user_id, requested_at)
                               VALUES ('m', %s, 'many', now())""", (erasing.schema,))
-    for wait in (0.05, 0.1, 0.15, 0.2):
+    random, killed = Random(erasing.schema), 0
+    for _ in range(KILLS):
         process = erasing.start("--schema", erasing.schema)
         try:
-            process.wait(wait)
+            process.wait(random.uniform(0.03, 0.2))
         except subprocess.TimeoutExpired:
             process.kill()
+            killed += 1
         process.communicate()
+    assert killed > 0, "it was never killed"
+    print(f"killed {killed} times")
     erasing.must("--schema", erasing.schema)
     assert erasing.rows_of("many") == 0
     assert erasing.database.query("""SELECT rows_deleted, completed_at IS NOT NULL FROM backstitch.deletion

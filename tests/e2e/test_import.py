@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ from stack import Source, Stack
 
 EVENTS = 3_000
 TYPES = ("identify", "track", "page", "screen", "group", "alias")
-KILLS = 12
+KILLS = int(os.environ.get("KILLS", "6"))
 
 
 class Importing:
@@ -129,8 +130,8 @@ def test_a_gzip_file_that_was_cut_short_fails_after_what_it_has(importing: Impor
 
 
 def test_killed_again_and_again_nothing_is_missing_and_little_is_sent_twice(importing: Importing) -> None:
-    events = plain_events(f"killed-{importing.source.schema}", 6_000)
-    files = [importing.file("a.json.gz", events[:2000]), importing.file("b.json", events[2000:])]
+    events = plain_events(f"killed-{importing.source.schema}", 1_000 * KILLS)
+    files = [importing.file("a.json.gz", events[:KILLS * 300]), importing.file("b.json", events[KILLS * 300:])]
     random, killed = Random(importing.source.schema), 0
     for _ in range(KILLS):
         process = subprocess.Popen([*importing.words, "--rate", "4000/s", *map(str, files)], stdout=subprocess.DEVNULL,
@@ -141,10 +142,11 @@ def test_killed_again_and_again_nothing_is_missing_and_little_is_sent_twice(impo
             process.kill()
             killed += 1
         process.wait()
-    assert killed > 2, "it was never killed in the middle"
+    assert killed > KILLS // 4, "it was hardly ever killed in the middle"
+    print(f"killed {killed} times")
     importing.must(*files)
     batch = 4000 // 10 + 1
-    assert EVENTS < importing.records() <= len(events) + killed * batch
+    assert len(events) <= importing.records() <= len(events) + killed * batch
     importing.check(events)
 
 

@@ -65,7 +65,7 @@ def test_a_database_that_has_gone_back_is_noticed_without_traffic(stack: Stack, 
     for (topic, partition), offset in start.items():
         database.query("UPDATE backstitch.load_offset SET next_offset = %s WHERE topic = %s AND kafka_partition = %s",
                        (offset, topic, partition))
-    database.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'backstitch-loader%'")
+    database.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE starts_with(application_name, 'backstitch-loader')")
     wait_until(lambda: database.count(source.schema, "track") == len(events) // 6, "what the older copy lacks is loaded", 30)
     wait_loaded(log, database, 30)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from senders import send_all
 from stack import Source, Stack
 
 EVENTS = 240
+KILLS = int(os.environ.get("KILLS", "6"))
 TYPES = 6
 REFUSED_USER = "3"
 CONSTRAINT = "nobody_3"
@@ -125,12 +128,14 @@ def test_a_deleted_user_is_not_loaded_by_a_retry(rejecting: Rejecting) -> None:
 def test_killed_in_the_middle_it_goes_on(rejecting: Rejecting) -> None:
     count = len(rejecting.rejected())
     rejecting.accept()
-    process = rejecting.retry.start("--schema", rejecting.schema, "--execute")
-    try:
-        process.wait(0.3)
-    except subprocess.TimeoutExpired:
-        process.kill()
-    process.communicate()
+    random = Random(rejecting.schema)
+    for _ in range(KILLS):
+        process = rejecting.retry.start("--schema", rejecting.schema, "--execute")
+        try:
+            process.wait(random.uniform(0.02, 0.3))
+        except subprocess.TimeoutExpired:
+            process.kill()
+        process.communicate()
     assert rejecting.try_again().returncode == 0
     assert rejecting.rejected() == [] and rejecting.tracks() == count
 

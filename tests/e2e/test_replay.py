@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from waiting import wait_until
 
 EVENTS = 600
 TYPES = ("identify", "track", "page", "screen", "group", "alias")
-KILLS = 6
+KILLS = int(os.environ.get("KILLS", "6"))
 
 
 class Replays(LoaderCommand):
@@ -82,7 +83,7 @@ def test_a_plan_changes_nothing_and_a_rebuilt_schema_is_the_same(replays: Replay
 
 def test_killed_again_and_again_it_ends_in_the_same_tables_and_adds_up(replays: Replays) -> None:
     before = replays.tables()
-    plan = replays.of_source("--rate", "400")
+    plan = replays.of_source("--rate", str(max(1, 2400 // KILLS)))
     replays.database.query(f"DROP SCHEMA {replays.source.schema} CASCADE")
     random = Random(replays.source.schema)
     killed = 0
@@ -94,7 +95,8 @@ def test_killed_again_and_again_it_ends_in_the_same_tables_and_adds_up(replays: 
             process.kill()
             killed += 1
         process.communicate()
-    assert killed > 1, "it was never killed in the middle"
+    assert killed > KILLS // 4, "it was hardly ever killed in the middle"
+    print(f"killed {killed} times")
     end = replays.must("--resume", plan["run"])
     assert_all_new(end)
     assert end["new"] == sum(len(rows) for rows in before.values())
