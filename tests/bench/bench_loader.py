@@ -6,6 +6,7 @@ r"""bench_loader: events from a real Kafka into PostgreSQL, beside psql's \copy 
     copies    1 % and 5 % copies, beside \copy of the rows that are left
     replay    everything is there already, beside the first load of it
     loaders   1, 2 and 3 loaders
+    operate   `replay` into an empty target and over what is there, `audit`, `erase` of half of all rows, beside the first load
     delay     PostgreSQL is 5 ms away, beside the same without delay
     fetch     1, 4 and 12 partitions, 1 and 3 brokers: how long the writer stood idle in a drain
 
@@ -27,7 +28,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
 VENV = TESTS.parent / "build" / "test-venv" / "bin" / "python"
-SETS = ("rate", "columns", "copies", "replay", "loaders", "delay", "fetch")
+SETS = ("rate", "columns", "copies", "replay", "loaders", "operate", "delay", "fetch")
 IDLE_LIMIT_MS = 20  # performance.md, section 9
 
 
@@ -114,6 +115,23 @@ class Bench:
                 self.note(f"{case}: again by {name}", run)
                 check(log, database)
 
+    def operate(self, case: str, log: Log) -> None:
+        """The commands, over what one load has brought. A loader that stands by shows what a replay costs others."""
+        for name, binary in self.loaders.items():
+            self.bed.loader = binary
+            with self.bed.database() as database:
+                self.note(f"{case}: first load by {name}", self.bed.load(log, database, **SETTINGS))
+                everything = ("--from-earliest", "--source", SCHEMA, "--execute")
+                for who, words in (("replay into a target", ("replay", *everything, "--target-schema", "target")),
+                                   ("replay of what is there", ("replay", *everything)), ("audit", ("audit",))):
+                    self.note(f"{case}: {who} by {name}", self.bed.command(log, database, log.records, *words))
+                assert database.count("target", "track") == log.events
+                half = log.events // 2
+                database.query(f"UPDATE {SCHEMA}.track SET user_id = 'many' WHERE message_id IN "
+                               f"(SELECT message_id FROM {SCHEMA}.track LIMIT {half})")
+                self.note(f"{case}: erase by {name}", self.bed.command(log, database, half, "erase", "--user-id", "many", "--schema", SCHEMA))
+                assert database.count(SCHEMA, "track") == log.events - half
+
     def delayed(self, case: str, log: Log, ms: float) -> None:
         for name, binary in self.loaders.items():
             self.bed.loader = binary
@@ -126,7 +144,7 @@ class Bench:
 def run_sets(bench: Bench) -> None:
     """Logs are made once; the rounds of a set come one after another."""
     bed, rows = bench.bed, GIVEN.rows
-    plain = fill(bed.cluster, "plain", rows) if {"rate", "replay", "loaders", "delay"} & set(GIVEN.sets) else None
+    plain = fill(bed.cluster, "plain", rows) if {"rate", "replay", "loaders", "operate", "delay"} & set(GIVEN.sets) else None
     steps: list[Callable[[], None]] = []
     if "rate" in GIVEN.sets and plain:
         steps.append(lambda: bench.pair("rate, 40 columns", plain, not GIVEN.no_pyload))
@@ -143,6 +161,8 @@ def run_sets(bench: Bench) -> None:
     if "loaders" in GIVEN.sets and plain:
         for count in (1, 2, 3):
             steps.append(lambda count=count: bench.pair(f"{count} loaders", plain, loaders=count))  # type: ignore[misc]
+    if "operate" in GIVEN.sets and plain:
+        steps.append(lambda: bench.operate("operate", plain))
     if "delay" in GIVEN.sets and plain:
         steps.append(lambda: bench.delayed("delay", plain, 0))
         steps.append(lambda: bench.delayed("delay", plain, 5))
@@ -179,6 +199,9 @@ def report(runs: Runs) -> None:
             if who != other and who != "\\copy" and reference and len(reference) == len(runs[case]):
                 pairs = list(zip(runs[case], reference))
                 print(f"  {case} / {other}: {spread([a.steady / b.steady for a, b in pairs], 2)}, {spread([a.cpu / b.cpu for a, b in pairs], 2)}")
+        if group == "operate" and not who.startswith("first load"):
+            first = runs[f"{group}: first load by {who.rpartition(' by ')[2]}"]
+            print(f"  {case} / first load: {spread([a.rate / b.rate for a, b in zip(runs[case], first)], 2)}")
         if who.startswith("again by"):
             first = runs[case.replace("again by", "first load by")]
             print(f"  {case} / first load: {spread([a.rate / b.rate for a, b in zip(runs[case], first)], 2)}; "

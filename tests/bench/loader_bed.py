@@ -235,6 +235,26 @@ class Bed:
         return Run(who, log.records / seconds, steady_rate(database, group), own * each, (postgres_after - postgres) * each,
                    (kafka_after - kafka) * each, rss, extra)
 
+    def command(self, log: Log, database: Database, records: int, *words: str) -> Run:
+        """One of the loader's commands, from its start to its end; `records` is what it works on."""
+        settings = {"KAFKA_BROKERS": self.cluster.brokers, "KAFKA_TOPIC_PREFIX": log.prefix, "DATABASE_URL": database.url,
+                    "LOADER_GROUP": self.name("group")}
+        database.query("DELETE FROM backstitch.load_stat")  # nobody has loaded live of late: a replay need not rest for others
+        database.query("CHECKPOINT")
+        postgres, kafka = self._counters()
+        began, rss, own = time.monotonic(), 0.0, 0.0
+        with (self.folder / f"{self.name('command')}.log").open("w+") as told:
+            process = subprocess.Popen([str(self.loader), *words], env=clean_environment(**settings), stdout=told, stderr=told)
+            while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
+                rss, own = max(rss, rss_mib(process.pid, "VmHWM")), cpu_seconds(process.pid)
+                time.sleep(0.02)
+            seconds = time.monotonic() - began
+            assert process.wait() == 0, told.seek(0) or told.read()
+        postgres_after, kafka_after = self._counters()
+        each = 1e6 / records
+        return Run(words[0], records / seconds, records / seconds, own * each,
+                   (postgres_after - postgres) * each, (kafka_after - kafka) * each, rss)
+
     def copy(self, log: Log, database: Database, rows: Path) -> Run:
         r"""psql's \copy of the loaded table's rows, as text, into an empty table with the same primary key."""
         if not rows.exists():
