@@ -3,6 +3,7 @@
 
     freshness   500 and 2,000 events/s for a while       (the default)
     catchup     2,000 events/s while PostgreSQL is away for 60 s, and until nothing waits any more
+    replay      2,000 events/s, with and without a replay of 400,000 records into a target meanwhile
     memory      2,000 events/s for 10 minutes: the loader's memory at each minute
 
 An open loop: events are due at fixed times, whatever Kafka and the loader do, and each one's delay counts from then; the
@@ -24,7 +25,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
 VENV = TESTS.parent / "build" / "test-venv" / "bin" / "python"
-SETS = ("freshness", "catchup", "memory")
+SETS = ("freshness", "replay", "catchup", "memory")
 
 
 def arguments() -> argparse.Namespace:
@@ -65,6 +66,7 @@ from private_postgres import PrivatePostgres  # noqa: E402
 from waiting import wait_until  # noqa: E402
 
 SETTINGS = dict(word.split("=", 1) for word in GIVEN.settings)
+REPLAYED = 400_000
 WARM_SECONDS = 2  # not counted: a loader that has just started makes its table
 PREPARED = 5000  # different bodies; ids differ for every event
 
@@ -109,9 +111,9 @@ def spread(values: list[float]) -> str:
     return f"{statistics.median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
 
 
-def live(bed: Bed, rate: float, seconds: float, during: object = None) -> dict[str, object]:
-    """One run of events at a rate beside a running loader; `during(begins_at, program)` is called meanwhile."""
-    log = fill(bed.cluster, bed.name("live").replace("_", "-"), 100)
+def live(bed: Bed, rate: float, seconds: float, during: object = None, before: int = 100) -> dict[str, object]:
+    """One run of events at a rate beside a running loader, which has loaded some before; `during` is called meanwhile."""
+    log = fill(bed.cluster, bed.name("live").replace("_", "-"), before)
     count = int(rate * seconds)
     group = bed.name("group")
     with bed.database() as database, bed.running_loader(log, database.url, group, **SETTINGS) as (program, _):
@@ -125,7 +127,7 @@ def live(bed: Bed, rate: float, seconds: float, during: object = None) -> dict[s
         ours.send(begins_at)
         result: dict[str, object] = {}
         if during is not None:
-            result["during"] = during(begins_at, program, database)  # type: ignore[operator]
+            result["during"] = during(begins_at, program, database, log)  # type: ignore[operator]
         result["late"] = ours.recv()
         sender.join()
         wait_until(lambda: all_loaded(database, group, log, count), "all is loaded", 300)
@@ -162,6 +164,25 @@ def run_freshness(bed: Bed) -> None:
         print(f"  {rate:,.0f}/s: " + ", ".join(f"{name} {spread([float(str(run[name])) for run in runs])}" for name in ("p50", "p90", "p99")))
 
 
+def run_replay(bed: Bed) -> None:
+    """Two thirds of the time are the live loader's: that is what a replay that yields promises."""
+    def replay(begins_at: float, _program: object, database: Database, log: Log) -> float:
+        time.sleep(max(0, begins_at + WARM_SECONDS - time.time()))
+        return bed.command(log, database, log.records, "replay", "--from-earliest", "--until-offset", str(log.records // 12 - 1),
+                           "--source", SCHEMA, "--target-schema", "target", "--execute", keeps_statistics=True).rate
+
+    found: dict[str, list[dict[str, object]]] = {"alone": [], "beside a replay": []}
+    for _ in range(GIVEN.rounds):
+        for name, during in (("alone", None), ("beside a replay", replay)):
+            run = live(bed, 2000.0, GIVEN.seconds, during, before=REPLAYED)
+            found[name].append(run)
+            more = f"; the replay read {run['during']:,.0f}/s" if during else ""
+            say(f"{name}: p50 {run['p50']:.1f} p90 {run['p90']:.1f} p99 {run['p99']:.1f} most {run['max']:.0f} ms{more}")
+    print("\n2,000/s, from when an event was due to its commit, ms: median (least to most)")
+    for name, runs in found.items():
+        print(f"  {name}: " + ", ".join(f"{part} {spread([float(str(run[part])) for run in runs])}" for part in ("p50", "p90", "p99")))
+
+
 def run_catchup(bed: Bed) -> None:
     rate = 2000.0
 
@@ -173,7 +194,7 @@ def run_catchup(bed: Bed) -> None:
             return False
         return int(loaded) >= rate * (time.time() - begins_at - 0.25)
 
-    def outage(begins_at: float, _program: object, database: Database) -> float:
+    def outage(begins_at: float, _program: object, database: Database, _log: Log) -> float:
         time.sleep(max(0, begins_at + 5 - time.time()))
         bed.postgres.end()
         time.sleep(GIVEN.outage)
@@ -189,7 +210,7 @@ def run_catchup(bed: Bed) -> None:
 
 
 def run_memory(bed: Bed) -> None:
-    def watch(begins_at: float, program: object, _database: object) -> list[float]:
+    def watch(begins_at: float, program: object, _database: object, _log: Log) -> list[float]:
         samples = []
         for minute in range(1, int(GIVEN.minutes) + 1):
             time.sleep(max(0, begins_at + 60 * minute - 1 - time.time()))
@@ -206,7 +227,7 @@ def main() -> int:
     with reachable_folder() as folder, KafkaCluster(folder / "kafka") as cluster, \
             PrivatePostgres(folder / "postgres", track_commit_timestamp="on") as postgres:
         bed = Bed(cluster, postgres, folder, loader)
-        for word, run in (("freshness", run_freshness), ("catchup", run_catchup), ("memory", run_memory)):
+        for word, run in (("freshness", run_freshness), ("replay", run_replay), ("catchup", run_catchup), ("memory", run_memory)):
             if word in GIVEN.sets:
                 run(bed)
     return 0

@@ -235,11 +235,12 @@ class Bed:
         return Run(who, log.records / seconds, steady_rate(database, group), own * each, (postgres_after - postgres) * each,
                    (kafka_after - kafka) * each, rss, extra)
 
-    def command(self, log: Log, database: Database, records: int, *words: str) -> Run:
+    def command(self, log: Log, database: Database, records: int, *words: str, keeps_statistics: bool = False) -> Run:
         """One of the loader's commands, from its start to its end; `records` is what it works on."""
         settings = {"KAFKA_BROKERS": self.cluster.brokers, "KAFKA_TOPIC_PREFIX": log.prefix, "DATABASE_URL": database.url,
                     "LOADER_GROUP": self.name("group")}
-        database.query("DELETE FROM backstitch.load_stat")  # nobody has loaded live of late: a replay need not rest for others
+        if not keeps_statistics:
+            database.query("DELETE FROM backstitch.load_stat")  # nobody has loaded live of late: a replay need not rest for others
         database.query("CHECKPOINT")
         postgres, kafka = self._counters()
         began, rss, own = time.monotonic(), 0.0, 0.0
