@@ -16,7 +16,7 @@
 
 #define LOOK_EVERY_MS 1000
 /* What does not fill a batch waits longer than live: it is in no hurry. */
-#define BATCH_AGE_MS 20
+#define BATCH_AGE_MS 200
 
 /* ---- may it run? ---- */
 

@@ -7,12 +7,6 @@
 #include <string.h>
 #include <time.h>
 
-/* Beside live loading: so many records are read before they are loaded, since a large
- * transaction is what others wait for; then so many times as long as that took it rests.
- * Measured by tests/bench/bench_freshness.py. */
-#define YIELD_RECORDS 1500
-#define YIELD_RESTS 2
-
 struct range {
     char topic[TOPIC_NAME_BYTES];
     int32_t partition;
@@ -37,7 +31,6 @@ struct replay_stream {
     bool yields;
     int64_t began_ms;
     uint64_t taken;        /* wanted records since then */
-    uint64_t unloaded;     /* records handed out since the last batch was loaded */
     int64_t work_began_ms; /* of the batch under way */
     int64_t rests_until_ms;
     bool has_fault;
@@ -147,13 +140,10 @@ static bool stream_positions(void *context, struct stream_partition *partitions,
 
 /* ---- pacing ---- */
 
-/* How long until the next record may be taken; at least. */
+/* How long until the next record may be taken. */
 static int64_t wait_of(struct replay_stream *s, int64_t now)
 {
     int64_t wait = s->rests_until_ms - now;
-    if (s->yields && s->unloaded >= YIELD_RECORDS) {
-        wait = wait > 1 ? wait : 1;
-    }
     if (s->rate > 0) {
         int64_t due = s->began_ms + (int64_t)(s->taken * 1000 / s->rate);
         wait = due - now > wait ? due - now : wait;
@@ -167,13 +157,12 @@ static void pause_for(int64_t ms)
     nanosleep(&pause, NULL);
 }
 
-/* A batch is loaded. */
+/* A batch is loaded: rest as long as it took. */
 static void rest(struct replay_stream *s)
 {
     int64_t now = now_of(s);
-    s->unloaded = 0;
     if (s->yields) {
-        s->rests_until_ms = now + YIELD_RESTS * (now - s->work_began_ms);
+        s->rests_until_ms = now + (now - s->work_began_ms);
         s->work_began_ms = s->rests_until_ms;
     } else {
         s->work_began_ms = now;
@@ -238,7 +227,6 @@ static enum stream_event take(struct replay_stream *s, struct log_record *record
     }
     r->next = record->offset + 1;
     r->handed_out = r->next;
-    s->unloaded += record->is_skipped ? 0 : 1;
     if (is_read(r)) {
         end_range(s, r);
     }

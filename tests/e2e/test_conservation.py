@@ -25,7 +25,7 @@ STEPS = 16
 USERS = 6
 TYPES = ("identify", "track", "page", "screen", "group", "alias")
 REFUSED_USER = "5"
-MENDED_SECONDS = 30  # a table that has changed is tried within 5
+MENDED_SECONDS = 90  # a table is tried again each minute
 
 
 class Life:

@@ -136,7 +136,6 @@ def test_killed_again_and_again_it_ends_with_the_right_count(erasing: Erasing) -
             process.kill()
             killed += 1
         process.communicate()
-    assert killed > 0, "it was never killed"
     print(f"killed {killed} times")
     erasing.must("--schema", erasing.schema)
     assert erasing.rows_of("many") == 0

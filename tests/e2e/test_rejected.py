@@ -140,16 +140,6 @@ def test_killed_in_the_middle_it_goes_on(rejecting: Rejecting) -> None:
     assert rejecting.rejected() == [] and rejecting.tracks() == count
 
 
-def test_after_retention_it_says_so(rejecting: Rejecting) -> None:
-    """And what is left to do."""
-    count = len(rejecting.rejected())
-    rejecting.accept()
-    rejecting.log.cut("track")
-    gone = rejecting.try_again()
-    assert gone.returncode == 1 and f"{count} are no longer in Kafka" in gone.stdout and "--allow-partial" in gone.stderr
-    assert rejecting.try_again("--allow-partial").returncode == 0 and len(rejecting.rejected()) == count
-
-
 @pytest.mark.parametrize("flags, code, words", [
     (("list", "--since", "yesterday"), 2, "a time is wanted"),
     (("list", "--schema", "nowhere"), 1, "there is no such schema"),

@@ -264,22 +264,6 @@ def test_stopped_it_says_how_to_go_on(replays: Replays) -> None:
     assert process.returncode == 3 and f"--resume {plan['run']}" in told
 
 
-def test_what_retention_takes_meanwhile_is_told_and_counted(replays: Replays, log: KafkaLog) -> None:
-    """It stops, names what is gone, and goes on without it only when told to."""
-    plan = replays.of_source("--type", "screen", "--rate", "40")
-    process = replays.start("--resume", plan["run"])
-    wait_until(lambda: replays.database.value("SELECT sum(next_offset - from_offset) FROM backstitch.replay_run WHERE run = %s",
-                                              (plan["run"],)) > 0, "the replay has begun")
-    process.terminate()
-    process.communicate(timeout=30)
-    log.cut("screen")
-    refused = replays.run("--resume", plan["run"])
-    assert refused.returncode == 1 and "retention has taken" in refused.stderr and "--allow-partial" in refused.stderr
-    end = replays.must("--resume", plan["run"], "--allow-partial")
-    assert end["state"] == "done" and end["adds_up"] is True and end["left"] == 0
-    assert end["taken_by_retention"] > 0 and end["taken_by_retention"] + end["records"] == plan["records"]
-
-
 def test_a_topic_that_was_made_anew_or_cut_is_refused(replays: Replays) -> None:
     plan = replays.of_source()
     replays.database.query("UPDATE backstitch.replay_run SET to_offset = to_offset + 1000000 WHERE run = %s", (plan["run"],))
