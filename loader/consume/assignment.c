@@ -383,3 +383,35 @@ bool assignment_has_due_partition(const struct assignment *a)
     }
     return false;
 }
+
+void assignment_look(struct assignment *a)
+{
+    struct task task = { .kind = TASK_LOOK, .cluster_id = a->cluster_id };
+    task.positions = mem_calloc(a->partitions.count, sizeof *task.positions);
+    for (size_t i = 0; i < a->partitions.count; i++) {
+        const struct partition *p = &a->partitions.list[i];
+        if (p->state == PARTITION_RUNNING) {
+            task.positions[task.position_count++] =
+                (struct sink_position){ .topic = p->topic, .partition = p->partition };
+        }
+    }
+    a->setup.writer->give(a->setup.writer->context, &task);
+}
+
+bool assignment_is_elsewhere(struct assignment *a, const struct task_result *r)
+{
+    bool is_so = false;
+    for (size_t i = 0; r->outcome == TASK_DONE && i < r->task.position_count; i++) {
+        const struct sink_position *at = &r->task.positions[i];
+        const struct partition *p =
+            partitions_find(&a->partitions, at->topic, at->partition);
+        if (p != NULL && p->state == PARTITION_RUNNING && p->loaded != at->next_offset) {
+            log_warn("position_not_expected", log_text("topic", at->topic),
+                     log_int("partition", at->partition),
+                     log_int("position", at->next_offset),
+                     log_int("expected", p->loaded));
+            is_so = true;
+        }
+    }
+    return is_so;
+}

@@ -79,6 +79,15 @@ void assignment_probe(struct assignment *a);
  * wait for tables (r->ranges), which are now those of the database. */
 bool assignment_answered(struct assignment *a, struct task_result *r);
 
+/* Gives the idle writer a look at the database (TASK_LOOK), with the positions of what
+ * runs: without traffic nobody else finds out that it has gone back to an older copy, or
+ * that a position was moved by another who came late. */
+void assignment_look(struct assignment *a);
+
+/* True when a look has found a position elsewhere than where we stand: the caller begins
+ * again. */
+bool assignment_is_elsewhere(struct assignment *a, const struct task_result *r);
+
 /* True when a stopped partition's time has come: the caller begins again. */
 bool assignment_has_due_partition(const struct assignment *a);
 

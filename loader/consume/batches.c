@@ -125,21 +125,14 @@ static bool is_live_ready(const struct batches *b)
            (batches_is_full(b) || batches_age_left_ms(b) <= 0);
 }
 
-/* Held tables are looked at whatever goes on; without traffic, the database itself: it
- * may have gone back to an older copy, and what that lacks would be missing until the
- * next record comes. */
-static bool is_look_due(const struct batches *b)
+bool batches_take_look(struct batches *b)
 {
     int64_t now = now_of(b);
-    return now >= b->look_at_mono_ms && (held_reader_waits_for_tables(&b->held) ||
-                                         now - b->given_at_mono_ms >= LOOK_MS);
-}
-
-static void look(struct batches *b, const char *cluster_id)
-{
-    struct task task = { .kind = TASK_LOOK, .cluster_id = cluster_id };
-    b->look_at_mono_ms = now_of(b) + LOOK_MS;
-    give(b, &task);
+    bool is_quiet = now - b->given_at_mono_ms >= LOOK_MS;
+    bool is_due = b->again == NULL && now >= b->look_at_mono_ms &&
+                  (is_quiet || held_reader_waits_for_tables(&b->held));
+    b->look_at_mono_ms = is_due ? now + LOOK_MS : b->look_at_mono_ms;
+    return is_due;
 }
 
 /* What is to be loaded next, or NULL; it is no longer ours. */
@@ -161,13 +154,6 @@ static struct batch *take_next(struct batches *b)
 
 void batches_hand_over(struct batches *b, const char *cluster_id)
 {
-    if (cluster_id == NULL || !b->setup.writer->is_idle(b->setup.writer->context)) {
-        return;
-    }
-    if (b->again == NULL && is_look_due(b)) {
-        look(b, cluster_id);
-        return;
-    }
     struct batch *next = take_next(b);
     if (next != NULL) {
         give_batch(b, next, cluster_id);

@@ -56,8 +56,11 @@ void batches_add(struct batches *b, const struct log_record *record, int64_t fro
 bool batches_is_full(const struct batches *b);
 int64_t batches_age_left_ms(const struct batches *b);
 
-/* Gives the idle writer what is due: a batch, a slice, or a look at the database.
- * `cluster_id` NULL: not known yet, nothing can be loaded. */
+/* True when it is time to look at the database instead (TASK_LOOK), which is then taken
+ * for done: at held tables every few seconds, without traffic at the positions. */
+bool batches_take_look(struct batches *b);
+
+/* Gives the idle writer what is due: a batch or a slice. */
 void batches_hand_over(struct batches *b, const char *cluster_id);
 
 /* For the stop: gives the idle writer what is left of the live records, due or not; false

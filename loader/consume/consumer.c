@@ -129,7 +129,9 @@ static void follow(struct consumer *c, const struct task_result *r)
         c->has_failed = true;
     } else if (r->task.kind == TASK_LOAD && r->outcome == TASK_FENCED) {
         begin_again(c, FENCED_AGAIN_MS);
-    } else if (is_torn || is_new_connection) {
+    } else if (is_torn || is_new_connection ||
+               (r->task.kind == TASK_LOOK &&
+                assignment_is_elsewhere(&c->assignment, r))) {
         begin_again(c, 0);
     }
 }
@@ -147,6 +149,9 @@ static bool take_result(struct consumer *c, uint64_t timeout_ms, bool wait_for_c
         answered(c, &r);
     }
     follow(c, &r);
+    if (r.task.kind == TASK_LOOK) {
+        free(r.task.positions);
+    }
     task_result_release(&r);
     return true;
 }
@@ -318,10 +323,22 @@ static void look_around(struct consumer *c)
     }
 }
 
+static void hand_over(struct consumer *c)
+{
+    if (c->assignment.cluster_id == NULL || !writer_is_idle(c)) {
+        return;
+    }
+    if (batches_take_look(&c->batches)) {
+        assignment_look(&c->assignment);
+    } else {
+        batches_hand_over(&c->batches, c->assignment.cluster_id);
+    }
+}
+
 bool consumer_turn(struct consumer *c)
 {
     take_result(c, 0, false);
-    batches_hand_over(&c->batches, c->assignment.cluster_id);
+    hand_over(c);
     batches_free_spent(&c->batches);
     if (assignment_has_due_partition(&c->assignment)) {
         begin_again(c, 0);

@@ -452,13 +452,7 @@ static enum pipeline_step step_load(struct pipeline *p, uint64_t *wait_ms)
     return is_in_vain(p) ? end_in_vain(p) : load_part(p, wait_ms);
 }
 
-static bool read_ranges(struct pipeline *p, struct error *err)
-{
-    free(p->result.ranges);
-    p->result.ranges = NULL;
-    return p->sink->read_held(p->sink->context, p->result.task.cluster_id,
-                              &p->result.ranges, &p->result.range_count, err);
-}
+/* ---- other tasks ---- */
 
 static bool do_task(struct pipeline *p, struct error *err)
 {
@@ -466,13 +460,19 @@ static bool do_task(struct pipeline *p, struct error *err)
     const struct sink *s = p->sink;
     switch (t->kind) {
     case TASK_READ_POSITIONS:
+        free(p->result.ranges);
+        p->result.ranges = NULL;
         return s->read_positions(s->context, t->cluster_id, t->positions,
                                  t->position_count, err) &&
-               read_ranges(p, err);
+               s->read_held(s->context, t->cluster_id, &p->result.ranges,
+                            &p->result.range_count, err);
     case TASK_MOVE_POSITIONS:
         return s->move_positions(s->context, t->cluster_id, t->moves, t->move_count, err);
     case TASK_LOOK:
-        return read_ranges(p, err) && table_keeper_look(&p->keeper, t->cluster_id, err);
+        return (t->position_count == 0 ||
+                s->read_positions(s->context, t->cluster_id, t->positions,
+                                  t->position_count, err)) &&
+               table_keeper_look(&p->keeper, t->cluster_id, err);
     case TASK_LOAD:
         break;
     }

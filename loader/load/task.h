@@ -10,8 +10,8 @@ enum task_kind {
     TASK_LOAD,           /* batch: takes it to its commit, whatever happens */
     TASK_READ_POSITIONS, /* positions: their next_offset; and all held ranges */
     TASK_MOVE_POSITIONS, /* moves: all of them or none */
-    TASK_LOOK, /* tries held tables whose time has come, and finds out whether the
-                  connection still stands: without traffic nobody else would */
+    TASK_LOOK, /* positions: their next_offset; and tries held tables whose time has
+                  come */
 };
 
 struct task {

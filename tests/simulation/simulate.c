@@ -308,17 +308,32 @@ static void turn(struct simulation *s)
     }
 }
 
-static bool is_at_rest(const struct simulation *s)
+/* What is not at rest yet, in words; true when something is. */
+static bool find_unrest(const struct simulation *s, char *out, size_t size)
 {
     const struct sim_world *w = &s->world;
-    bool is_so = w->database.held_count == 0;
-    for (int i = 0; is_so && i < SIM_LOGS; i++) {
-        is_so = w->database.position[i] == w->logs[i].end;
+    const struct sim_database *d = &w->database;
+    if (d->held_count > 0) {
+        const struct sink_range *r = &d->held[0];
+        snprintf(out, size, "%s:%d waits from %lld to %lld", r->topic, r->partition,
+                 (long long)r->from, (long long)r->to);
+        return true;
     }
-    for (size_t i = 0; is_so && i < w->record_count; i++) {
-        is_so = !w->records[i].must_come;
+    for (int i = 0; i < SIM_LOGS; i++) {
+        if (d->position[i] != w->logs[i].end) {
+            snprintf(out, size, "%s:%d stands at %lld of %lld", w->logs[i].topic,
+                     w->logs[i].partition, (long long)d->position[i],
+                     (long long)w->logs[i].end);
+            return true;
+        }
     }
-    return is_so;
+    for (size_t i = 0; i < w->record_count; i++) {
+        if (w->records[i].must_come) {
+            snprintf(out, size, "%s is not read again", w->logs[w->records[i].log].topic);
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Whoever has partitions keeps them: what a loader has not noticed, it must notice by
@@ -352,13 +367,15 @@ static void calm_down(struct simulation *s)
     w->is_broken[0] = w->is_broken[1] = false;
     w->away_until_ms = 0;
     sim_tell(w, "it calms down");
+    char unrest[100];
     give_partitions_to_the_living(s);
-    for (uint64_t i = 0; i < REST_STEPS && !is_at_rest(s) && w->violation[0] == '\0';
+    for (uint64_t i = 0; i < REST_STEPS && find_unrest(s, unrest, sizeof unrest) &&
+                         w->violation[0] == '\0';
          i++) {
         turn(s);
     }
-    if (!is_at_rest(s)) {
-        sim_violated(w, "it does not come to rest");
+    if (find_unrest(s, unrest, sizeof unrest)) {
+        sim_violated(w, "it does not come to rest: %s", unrest);
     }
     sim_database_check_rest(w);
 }
