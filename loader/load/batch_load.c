@@ -210,12 +210,24 @@ static void add_deletions(const struct batch *b, size_t from, size_t to,
     }
 }
 
-/* Of a slice only what its table was held for: the rest was loaded when it came by. */
+/* May the record have waited for the slice's table? For _sdc_rejected any may: which rows
+ * the database refused only loading tells, and what is there already is a copy. For
+ * another what the mapping rejects has not: it never waits for that one. */
+static bool has_waited(const struct batch *b, size_t record)
+{
+    bool is_by_database = b->marks != NULL && b->marks[record].how == BATCH_MAP_REFUSED;
+    enum map_outcome outcome = b->entries[record].outcome;
+    if (strcmp(b->slice.table, SINK_REJECTED_TABLE) == 0) {
+        return outcome != MAP_DELETION;
+    }
+    return outcome != MAP_REJECTED || is_by_database;
+}
+
+/* Of a slice only what may have waited: the rest was loaded when it came by. */
 static void add_slice_record(const struct batch *b, const struct held_tables *held,
                              struct batch_load *out, size_t record)
 {
-    bool is_for_rejected = strcmp(b->slice.table, SINK_REJECTED_TABLE) == 0;
-    if (!is_for_rejected || b->entries[record].outcome == MAP_REJECTED) {
+    if (has_waited(b, record)) {
         add_record(b, held, out, record);
     }
 }

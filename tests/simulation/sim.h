@@ -3,7 +3,7 @@
  *
  * The loaders are the product's own consume and load code behind its ports (stream.h,
  * sink.h); everything else is here, and fails as the seed says. What must hold is checked
- * at every commit (sim_database.c) and when the world has come to rest (simulate.c); the
+ * at every commit (sim_commit.c) and when the world has come to rest (simulate.c); the
  * first violation ends the history.
  */
 #ifndef TESTS_SIMULATION_SIM_H
@@ -25,7 +25,7 @@
  * with fewer of them. */
 enum sim_fault {
     SIM_COPIES,          /* an event comes again, also with an older receipt */
-    SIM_REFUSED,         /* a record that the database refuses */
+    SIM_REFUSED,         /* records that the database refuses, or the mapping */
     SIM_DELETIONS,       /* users ask for deletion */
     SIM_HOLES,           /* offsets that the log leaves out */
     SIM_REBALANCE,       /* partitions change hands; who lost them learns it later */
@@ -48,7 +48,8 @@ struct sim_record {
     uint8_t log;
     uint16_t event;
     uint8_t user, key; /* the property that it brings: a column */
-    bool is_refused;
+    bool is_refused;   /* by the database */
+    bool is_malformed; /* no JSON: by the mapping */
     int64_t offset;
     int64_t received_at_ms; /* of its own: identifies the copy */
     /* An operator's reset: it must be read again, or must not be read. */
@@ -96,9 +97,9 @@ struct sim_world {
     bool has_older;
     unsigned incarnation; /* of the database: connections end with it */
     int64_t away_until_ms;
-    bool is_broken[SIM_TABLES];
-    unsigned generation; /* of the group */
-    unsigned versions;   /* fingerprints that were given */
+    bool is_broken[SIM_TABLES + 1]; /* the last one: _sdc_rejected */
+    unsigned generation;            /* of the group */
+    unsigned versions;              /* fingerprints that were given */
     /* What happened. */
     uint64_t commits, slices, rows, rejections, fenced, resets;
     bool is_told; /* each action on stdout */
@@ -152,6 +153,12 @@ struct sim_session { /* a loader's connection: the sink port */
 /* Not connected yet. */
 void sim_session_init(struct sim_session *s, struct sim_world *w, int loader);
 
+/* The range of the same partition and table; NULL: there is none. */
+struct sink_range *sim_find_held(struct sim_database *d, const struct sink_range *like);
+
+/* Moves a position, and notes how far it ever was. */
+void sim_set_position(struct sim_world *w, struct sim_log *log, int64_t next);
+
 /* Keeps a copy; goes back to it; both keep what tables they hold alive. */
 void sim_database_copy(struct sim_database *to, const struct sim_database *from);
 void sim_database_release(struct sim_database *d);
@@ -161,6 +168,11 @@ void sim_database_alter(struct sim_world *w, int table);
 
 /* Checked when everything has come to rest: every record is where it belongs. */
 void sim_database_check_rest(struct sim_world *w);
+
+/* ---- sim_commit.c ---- */
+
+/* Makes the load true, and checks that everything holds. */
+void sim_commit(struct sim_session *s, const struct sink_load *load);
 
 /* ---- sim_stream.c ---- */
 

@@ -1,9 +1,6 @@
 /* The database, as one loader's connection sees it: each call is one transaction, which
- * happens whole or not at all. What it checks of us is what PostgreSQL checks, and then
- * what must hold whatever happened: every record that a position passes is accounted for,
- * exactly once. */
-#include "loader/postgres/copies.h"
-
+ * happens whole or not at all, and fails as the seed says. It checks of us what
+ * PostgreSQL checks. */
 #include "tests/simulation/sim.h"
 
 #include "common/base/mem.h"
@@ -183,12 +180,10 @@ static bool read_positions(void *context, const char *cluster_id,
     return true;
 }
 
-static void set_position(struct sim_world *w, size_t number, int64_t next)
+void sim_set_position(struct sim_world *w, struct sim_log *log, int64_t next)
 {
-    w->database.position[number] = next;
-    if (next > w->logs[number].most_position) {
-        w->logs[number].most_position = next;
-    }
+    w->database.position[log - w->logs] = next;
+    log->most_position = next > log->most_position ? next : log->most_position;
 }
 
 /* Only a first use, and an operator, move a position forward without loading. Back may
@@ -196,8 +191,7 @@ static void set_position(struct sim_world *w, size_t number, int64_t next)
 static void move(struct sim_session *s, const struct sink_move *m)
 {
     struct sim_world *w = s->world;
-    size_t number = log_number(s, m->topic, m->partition);
-    struct sim_log *log = &w->logs[number];
+    struct sim_log *log = sim_log_of(w, m->topic, m->partition);
     bool is_first = m->expected == -1 && m->next == 0;
     if (!is_first && m->next > m->expected && log->reset_to != m->next) {
         sim_violated(w, "%s:%d was moved from %lld to %lld, which nobody has asked for",
@@ -212,7 +206,7 @@ static void move(struct sim_session *s, const struct sink_move *m)
             *fate = SIM_LEFT_OUT;
         }
     }
-    set_position(w, number, m->next);
+    sim_set_position(w, log, m->next);
 }
 
 static bool move_positions(void *context, const char *cluster_id,
@@ -237,7 +231,7 @@ static bool move_positions(void *context, const char *cluster_id,
 
 /* ---- what waits ---- */
 
-static struct sink_range *find_held(struct sim_database *d, const struct sink_range *like)
+struct sink_range *sim_find_held(struct sim_database *d, const struct sink_range *like)
 {
     for (size_t i = 0; i < d->held_count; i++) {
         struct sink_range *r = &d->held[i];
@@ -247,18 +241,6 @@ static struct sink_range *find_held(struct sim_database *d, const struct sink_ra
         }
     }
     return NULL;
-}
-
-static void hold(struct sim_database *d, const struct sink_range *range)
-{
-    struct sink_range *r = find_held(d, range);
-    if (r == NULL) {
-        REQUIRE(d->held_count < SIM_HELD);
-        d->held[d->held_count++] = *range;
-        return;
-    }
-    r->from = range->from < r->from ? range->from : r->from;
-    r->to = range->to > r->to ? range->to : r->to;
 }
 
 static bool read_held(void *context, const char *cluster_id, struct sink_range **out,
@@ -286,7 +268,7 @@ static bool note_tried(void *context, const char *cluster_id, struct view schema
     return is_there(context, err);
 }
 
-/* ---- a load: what PostgreSQL refuses ---- */
+/* ---- a load ---- */
 
 static bool is_refused(struct sim_session *s, const struct row *row)
 {
@@ -299,7 +281,7 @@ static bool check_positions(struct sim_session *s, const struct sink_load *load,
 {
     struct sim_database *d = &s->world->database;
     if (load->slice != NULL) {
-        const struct sink_range *r = find_held(d, load->slice);
+        const struct sink_range *r = sim_find_held(d, load->slice);
         if (r == NULL || r->from != load->slice->from) {
             return fail(err, "BS001", "the range does not begin there");
         }
@@ -351,280 +333,12 @@ static bool check_load(struct sim_session *s, const struct sink_load *load,
             return false;
         }
     }
+    *failed_table = load->table_count;
+    if (load->rejected_count > 0 && s->world->is_broken[SIM_TABLES]) {
+        return fail(err, "42501", "permission denied");
+    }
     *failed_table = SINK_NO_TABLE;
     return true;
-}
-
-/* ---- a load: what must hold ---- */
-
-/* How often the load names each record: as a row, rejected, a request, or held. */
-struct marks {
-    uint8_t of[SIM_RECORDS];
-    uint8_t held[SIM_RECORDS];
-};
-
-static void mark(struct sim_session *s, struct marks *m, const struct sim_record *r,
-                 const char *what)
-{
-    if (r == NULL) {
-        sim_violated(s->world, "a %s is of no record", what);
-    } else {
-        m->of[r - s->world->records]++;
-    }
-}
-
-static bool is_in(const struct sim_log *log, const struct sim_record *r,
-                  const struct sink_range *range)
-{
-    return log->partition == range->partition && strcmp(log->topic, range->topic) == 0 &&
-           r->offset >= range->from && r->offset < range->to;
-}
-
-static void mark_all(struct sim_session *s, const struct sink_load *load, struct marks *m)
-{
-    struct sim_world *w = s->world;
-    for (size_t i = 0; i < load->table_count; i++) {
-        for (size_t j = 0; j < load->tables[i].row_count; j++) {
-            int64_t sequence = load->tables[i].rows[j].sequence;
-            mark(s, m, sim_record_of_sequence(w, sequence), "row");
-        }
-    }
-    for (size_t i = 0; i < load->rejected_count; i++) {
-        const struct sink_rejected *r = &load->rejected[i];
-        mark(s, m, sim_record_at(w, sim_log_of(w, r->topic, r->partition), r->offset),
-             "rejected event");
-    }
-    for (size_t i = 0; i < load->deletion_count; i++) {
-        int64_t at = load->deletions[i].deletion.requested_at_ms * RECORD_SEQ_LIMIT;
-        mark(s, m, sim_record_of_sequence(w, at), "request for deletion");
-    }
-    for (size_t i = 0; i < w->record_count; i++) {
-        const struct sim_log *log = &w->logs[w->records[i].log];
-        for (size_t j = 0; j < load->hold_count; j++) {
-            m->held[i] |= is_in(log, &w->records[i], &load->holds[j].range);
-        }
-    }
-}
-
-/* Does the load move past this record? */
-static bool is_passed(struct sim_session *s, const struct sink_load *load,
-                      const struct sim_record *r)
-{
-    const struct sim_log *log = &s->world->logs[r->log];
-    if (load->slice != NULL) {
-        return is_in(log, r, load->slice);
-    }
-    for (size_t i = 0; i < load->interval_count; i++) {
-        const struct sink_interval *v = &load->intervals[i];
-        if (v->partition == log->partition && strcmp(v->topic, log->topic) == 0) {
-            return r->offset >= v->from && r->offset < v->to;
-        }
-    }
-    return false;
-}
-
-/* What is loaded is neither left out nor twice; what is passed is accounted for. */
-static void check_record(struct sim_session *s, const struct sink_load *load,
-                         const struct marks *m, size_t number)
-{
-    struct sim_world *w = s->world;
-    struct sim_record *r = &w->records[number];
-    const struct sim_log *log = &w->logs[r->log];
-    bool passes = is_passed(s, load, r);
-    if (m->of[number] > 1 || (m->of[number] == 1 && !passes)) {
-        sim_violated(w, "%s:%d:%lld is %s", log->topic, log->partition,
-                     (long long)r->offset,
-                     passes ? "twice in a load" : "in a load that does not pass it");
-    }
-    if (passes && m->of[number] == 0 && !m->held[number]) {
-        sim_violated(w, "%s:%d:%lld is passed, and neither loaded nor held", log->topic,
-                     log->partition, (long long)r->offset);
-    }
-    /* What waits for a table is loaded for its own sake. */
-    if (m->of[number] > 0 && r->must_not_come && load->slice == NULL) {
-        sim_violated(w, "%s:%d:%lld was loaded, but an operator has skipped it",
-                     log->topic, log->partition, (long long)r->offset);
-    }
-    if (m->of[number] > 0) {
-        w->database.fate[number] = SIM_DONE;
-        r->must_come = false;
-    } else if (passes) {
-        w->database.fate[number] = SIM_HELD_BACK;
-        r->must_come = false;
-    }
-}
-
-/* ---- a load: the commit ---- */
-
-static bool is_suppressed(const struct sim_world *w, const struct row *row)
-{
-    unsigned user = (unsigned)(row->user_id.data[1] - '0');
-    return w->database.asked_at_us[user] > row->since_us;
-}
-
-static unsigned event_of(struct view message_id)
-{
-    unsigned event = 0;
-    for (size_t i = 1; i < message_id.len; i++) {
-        event = event * 10 + (unsigned)(message_id.data[i] - '0');
-    }
-    return event;
-}
-
-static void keep_least(int64_t *sequence, int64_t other)
-{
-    *sequence = *sequence == 0 || other < *sequence ? other : *sequence;
-}
-
-/* What the direct path does with a table's rows: the copies' own judgement, and the
- * staged statement's rule for the rest. */
-static void put_group(struct sim_world *w, int64_t *rows, const struct copies *c,
-                      const struct copies_group *g)
-{
-    const struct row *winner = copies_winner(c, g);
-    int64_t *there = &rows[event_of(winner->message_id)];
-    if (g->fate == COPIES_DIRECT && *there != 0) {
-        sim_violated(w, "e%u is there, and would be inserted",
-                     event_of(winner->message_id));
-    }
-    if (g->fate == COPIES_DIRECT) {
-        *there = winner->sequence;
-    }
-    for (uint32_t i = 0; g->fate == COPIES_STAGED && i < g->count; i++) {
-        const struct row *row = &c->rows[c->order[g->first + i]];
-        if (!is_suppressed(w, row)) {
-            keep_least(there, row->sequence);
-        }
-    }
-}
-
-static void note_what_is_there(struct sim_world *w, struct copies *c, const int64_t *rows)
-{
-    struct view users[SIM_USERS];
-    static const char *const names[SIM_USERS] = { "u0", "u1", "u2", "u3", "u4" };
-    size_t count = 0;
-    for (size_t i = 0; i < c->group_count; i++) {
-        struct view id = copies_winner(c, &c->groups[i])->message_id;
-        if (rows[event_of(id)] != 0) {
-            copies_note_present(c, id, &rows[event_of(id)]);
-        }
-    }
-    for (int i = 0; i < SIM_USERS; i++) {
-        if (w->database.asked_at_us[i] != 0) {
-            users[count++] = view_cstr(names[i]);
-        }
-    }
-    copies_note_users(c, users, count);
-}
-
-static void put_rows(struct sim_world *w, const struct sink_rows *rows)
-{
-    int number = sim_table_of(table_name(rows->table));
-    int64_t *there = w->database.rows[number];
-    int64_t *best = w->database.best[number];
-    struct copies c;
-    if (rows->row_count == 0) {
-        return;
-    }
-    copies_init(&c, rows->rows, rows->row_count, false);
-    note_what_is_there(w, &c, there);
-    for (size_t i = 0; i < c.group_count; i++) {
-        put_group(w, there, &c, &c.groups[i]);
-    }
-    copies_release(&c);
-    for (size_t i = 0; i < rows->row_count; i++) {
-        unsigned event = event_of(rows->rows[i].message_id);
-        if (!is_suppressed(w, &rows->rows[i])) {
-            keep_least(&best[event], rows->rows[i].sequence);
-        }
-    }
-    for (unsigned i = 0; i < SIM_EVENTS; i++) {
-        if (there[i] != best[i]) {
-            sim_violated(w, "of e%u the copy %lld is there, and not %lld", i,
-                         (long long)there[i], (long long)best[i]);
-        }
-    }
-}
-
-static void put_the_rest(struct sim_session *s, const struct sink_load *load)
-{
-    struct sim_world *w = s->world;
-    for (size_t i = 0; i < load->deletion_count; i++) {
-        const struct map_deletion *d = &load->deletions[i].deletion;
-        int64_t *at = &w->database.asked_at_us[d->user_id.data[1] - '0'];
-        int64_t asked = d->requested_at_ms * 1000;
-        *at = asked > *at ? asked : *at;
-    }
-    for (size_t i = 0; i < load->rejected_count; i++) {
-        const struct map_rejected *r = &load->rejected[i].rejected;
-        int number = sim_table_of(r->table_name);
-        if (number < 0) {
-            sim_violated(w, "%.*s was rejected for no table: %.*s",
-                         VIEW_ARG(r->message_id), VIEW_ARG(r->reason));
-            return;
-        }
-        w->database.rejected[number][event_of(r->message_id)] = true;
-        w->rejections++;
-    }
-}
-
-static void move_ends(struct sim_session *s, const struct sink_load *load)
-{
-    struct sim_database *d = &s->world->database;
-    for (size_t i = 0; i < load->interval_count; i++) {
-        const struct sink_interval *v = &load->intervals[i];
-        set_position(s->world, log_number(s, v->topic, v->partition), v->to);
-    }
-    for (size_t i = 0; i < load->hold_count; i++) {
-        hold(d, &load->holds[i].range);
-    }
-    if (load->slice != NULL) {
-        struct sink_range *r = find_held(d, load->slice);
-        r->from = load->slice->to;
-        if (r->from >= r->to) {
-            *r = d->held[--d->held_count];
-        }
-    }
-}
-
-/* What is held back lies in a range that says so. */
-static void check_held(struct sim_world *w)
-{
-    struct sim_database *d = &w->database;
-    for (size_t i = 0; i < w->record_count; i++) {
-        bool is_found = d->fate[i] != SIM_HELD_BACK;
-        const struct sim_record *r = &w->records[i];
-        const struct sim_log *log = &w->logs[r->log];
-        for (size_t j = 0; !is_found && j < d->held_count; j++) {
-            is_found = is_in(log, r, &d->held[j]);
-        }
-        if (!is_found) {
-            sim_violated(w, "%s:%d:%lld is held, but no range has it", log->topic,
-                         log->partition, (long long)r->offset);
-        }
-    }
-}
-
-static void commit(struct sim_session *s, const struct sink_load *load)
-{
-    struct sim_world *w = s->world;
-    struct marks m = { .of = { 0 } };
-    mark_all(s, load, &m);
-    for (size_t i = 0; i < w->record_count; i++) {
-        check_record(s, load, &m, i);
-    }
-    put_the_rest(s, load); /* requests hold for the events beside them */
-    for (size_t i = 0; i < load->table_count; i++) {
-        put_rows(w, &load->tables[i]);
-        w->rows += load->tables[i].row_count;
-    }
-    move_ends(s, load);
-    check_held(w);
-    w->commits++;
-    w->slices += load->slice != NULL ? 1 : 0;
-    sim_tell(w, "loader %d commits %s: %zu intervals, %zu rejected, %zu held", s->loader,
-             load->slice != NULL ? "a slice" : "a load", load->interval_count,
-             load->rejected_count, load->hold_count);
 }
 
 static bool load(void *context, const char *cluster_id, const struct sink_load *load,
@@ -639,7 +353,7 @@ static bool load(void *context, const char *cluster_id, const struct sink_load *
                  err->text);
         return false;
     }
-    commit(s, load);
+    sim_commit(s, load);
     for (size_t i = 0; i < load->table_count; i++) {
         counts[i].rows_new = load->tables[i].row_count;
     }

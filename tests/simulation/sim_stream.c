@@ -50,7 +50,7 @@ static struct log_record record_of(struct sim_stream *s, const struct sim_log *l
     ++*s->records_out;
     return (struct log_record){
         .record = { .topic = log->type,
-                    .value = view_of(value, (size_t)len),
+                    .value = view_of(value, (size_t)len - (r->is_malformed ? 1 : 0)),
                     .source = VIEW_LITERAL(SIM_SCHEMA),
                     .schema = VIEW_LITERAL(SIM_SCHEMA),
                     .received_at_ms = r->received_at_ms,

@@ -121,6 +121,7 @@ void sim_produce(struct sim_world *w)
         .user = (uint8_t)sim_random(w, SIM_USERS),
         .key = (uint8_t)sim_random(w, 12),
         .is_refused = sim_fails(w, SIM_REFUSED, 25) && !is_request,
+        .is_malformed = sim_fails(w, SIM_REFUSED, 25) && !is_request,
         .offset = log->end++,
         .received_at_ms = receipt_of(w, sim_random(w, 4) == 0),
     };

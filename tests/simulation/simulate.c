@@ -8,9 +8,9 @@
  * at the first violation, after it has looked for the fewest kinds of faults that still
  * show it, and told that history. */
 #include "loader/consume/consumer.h"
-#include "loader/load/pipeline.h"
 
 #include "tests/simulation/sim.h"
+#include "tests/support/step_writer.h"
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
@@ -30,14 +30,11 @@ struct loader {
     int number;
     struct sim_session session;
     struct sim_stream stream;
-    struct pipeline *pipeline;
-    struct writer writer;
+    struct step_writer writer;
     struct catalogue *catalogue;
     struct mapper *mapper;
     struct consumer *consumer; /* NULL: it does not run */
     int64_t records_out;
-    bool is_busy, is_giving_up;
-    int64_t wake_at_ms;
     unsigned frozen; /* so many turns it does not get */
 };
 
@@ -48,71 +45,10 @@ struct simulation {
     uint64_t steps;
 };
 
-/* ---- the writer: a pipeline that is stepped ---- */
-
-static bool writer_is_idle(void *context)
+/* Who does not wait for the writer finds it a step further or not. */
+static bool dawdles(void *context)
 {
-    const struct loader *l = context;
-    return !l->is_busy;
-}
-
-static void writer_give(void *context, const struct task *task)
-{
-    struct loader *l = context;
-    REQUIRE(!l->is_busy);
-    l->is_busy = true;
-    l->is_giving_up = false;
-    l->wake_at_ms = 0;
-    pipeline_begin(l->pipeline, task);
-}
-
-/* True when the task has ended. */
-static bool writer_step(struct loader *l)
-{
-    uint64_t wait_ms = 0;
-    if (l->is_giving_up) {
-        pipeline_give_up(l->pipeline);
-        return true;
-    }
-    if (l->world->now_ms < l->wake_at_ms) {
-        return false;
-    }
-    enum pipeline_step step = pipeline_step(l->pipeline, &wait_ms);
-    if (step == PIPELINE_WAITS) {
-        l->wake_at_ms = l->world->now_ms + (int64_t)wait_ms;
-    }
-    return step == PIPELINE_ENDED;
-}
-
-/* Who does not wait finds the writer a step further or not; who waits lets time pass. */
-static bool writer_take(void *context, uint64_t timeout_ms, struct task_result *out)
-{
-    struct loader *l = context;
-    int64_t until = l->world->now_ms + (int64_t)timeout_ms;
-    if (!l->is_busy || (timeout_ms == 0 && sim_random(l->world, 2) == 0)) {
-        return false;
-    }
-    while (!writer_step(l)) {
-        if (l->world->now_ms >= until) {
-            return false;
-        }
-        l->world->now_ms++;
-    }
-    l->is_busy = false;
-    *out = pipeline_take_result(l->pipeline);
-    return true;
-}
-
-static void writer_give_up(void *context)
-{
-    struct loader *l = context;
-    l->is_giving_up = true;
-}
-
-static bool writer_is_in_trouble(void *context)
-{
-    const struct loader *l = context;
-    return l->session.is_dead || pipeline_is_in_trouble(l->pipeline);
+    return sim_random(context, 2) == 0;
 }
 
 /* ---- a loader ---- */
@@ -133,16 +69,12 @@ static void loader_start(struct simulation *s, int number)
                                        .backoff_first_ms = 50,
                                        .backoff_max_ms = 2000,
                                        .seed = sim_random(&s->world, 1000) };
-    l->pipeline = pipeline_new(&pipeline);
-    l->writer = (struct writer){ .context = l,
-                                 .is_idle = writer_is_idle,
-                                 .give = writer_give,
-                                 .take = writer_take,
-                                 .give_up = writer_give_up,
-                                 .is_in_trouble = writer_is_in_trouble };
+    step_writer_init(&l->writer, pipeline_new(&pipeline), &s->world.now_ms);
+    l->writer.dawdles = dawdles;
+    l->writer.context = &s->world;
     struct consumer_setup consumer = {
         .stream = &l->stream.stream,
-        .writer = &l->writer,
+        .writer = &l->writer.writer,
         .context = { .catalogue = l->catalogue, .mapper = l->mapper, .max_columns = 800 },
         .limits = { .batch_rows = 12, .batch_bytes = 1000000, .batch_age_ms = 5 },
         .metrics = s->metrics,
@@ -163,9 +95,10 @@ static void loader_end(struct simulation *s, int number, bool is_killed)
     sim_tell(&s->world, "loader %d %s", number, is_killed ? "is killed" : "stops");
     l->session.is_dead = is_killed;
     l->stream.is_dead = is_killed;
+    l->writer.is_dead = is_killed;
     (void)consumer_finish(l->consumer);
     l->consumer = NULL;
-    pipeline_free(l->pipeline);
+    pipeline_free(l->writer.pipeline);
     mapper_free(l->mapper);
     catalogue_free(l->catalogue);
     if (l->records_out != 0) {
@@ -228,7 +161,7 @@ static void reset_offsets(struct simulation *s)
 
 static void break_or_mend(struct sim_world *w)
 {
-    unsigned number = sim_random(w, SIM_TABLES);
+    unsigned number = sim_random(w, SIM_TABLES + 1);
     w->is_broken[number] = !w->is_broken[number];
     sim_tell(w, "table %u is %s", number, w->is_broken[number] ? "broken" : "mended");
 }
@@ -364,7 +297,7 @@ static void calm_down(struct simulation *s)
 {
     struct sim_world *w = &s->world;
     w->faults = 0;
-    w->is_broken[0] = w->is_broken[1] = false;
+    memset(w->is_broken, 0, sizeof w->is_broken);
     w->away_until_ms = 0;
     sim_tell(w, "it calms down");
     char unrest[100];

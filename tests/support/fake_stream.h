@@ -1,6 +1,5 @@
 /* fake_stream: a log in memory behind the stream port, with a group that does as the test
- * says; and a writer without a thread, so that a test drives the whole loader turn by
- * turn in virtual time.
+ * says: with step_writer.h a test drives the whole loader turn by turn in virtual time.
  *
  * Events are named after where they lie ("m-<partition>-<offset>"), as fake_sink wants
  * it. Time passes only in polls that find nothing and in waits of the pipeline. One
@@ -10,8 +9,6 @@
 #define TESTS_SUPPORT_FAKE_STREAM_H
 
 #include "loader/consume/stream.h"
-#include "loader/load/pipeline.h"
-#include "loader/load/writer.h"
 
 #define FAKE_LOGS 8
 
@@ -59,19 +56,5 @@ void fake_stream_revoke(struct fake_stream *s);
 
 /* "segment.track", .. */
 const char *fake_topic(enum event_type type);
-
-/* A writer that works one step of `pipeline` each time it is asked for a result. */
-struct step_writer {
-    struct pipeline *pipeline;
-    struct fake_cluster *cluster; /* its clock */
-    struct writer writer;
-    bool is_busy;
-    bool is_giving_up;
-    int64_t wake_at_ms;
-};
-
-/* Idle; the pipeline is the caller's. */
-void step_writer_init(struct step_writer *w, struct pipeline *pipeline,
-                      struct fake_cluster *cluster);
 
 #endif

@@ -5,6 +5,7 @@
 #include "tests/support/contains.h"
 #include "tests/support/fake_sink.h"
 #include "tests/support/fake_stream.h"
+#include "tests/support/step_writer.h"
 
 #include "common/base/mem.h"
 
@@ -52,7 +53,7 @@ static int set_up(void **state)
                                        .backoff_first_ms = 50,
                                        .backoff_max_ms = 2000,
                                        .seed = 1 };
-    step_writer_init(&f->writer, pipeline_new(&pipeline), &f->cluster);
+    step_writer_init(&f->writer, pipeline_new(&pipeline), &f->cluster.now_ms);
     *state = f;
     return 0;
 }
