@@ -105,6 +105,15 @@ static bool parse_with_unit(struct view text, const struct unit *units, size_t u
     return true;
 }
 
+bool parse_rate(struct view text, uint64_t *out_per_second, struct error *err)
+{
+    bool has_unit = text.len > 2 && memcmp(text.data + text.len - 2, "/s", 2) == 0;
+    struct view number = view_of(text.data, has_unit ? text.len - 2 : text.len);
+    return parse_u64(number, out_per_second, err) &&
+           ((*out_per_second > 0 && *out_per_second <= INT64_MAX) ||
+            error_set(err, ERROR_INVALID, ERROR_FROM_SELF, NULL, "number out of range"));
+}
+
 bool parse_duration_ms(struct view text, uint64_t *out_ms, struct error *err)
 {
     return parse_with_unit(text, duration_units, COUNT(duration_units), out_ms, err);

@@ -20,6 +20,9 @@ MUST_CHECK bool parse_i64(struct view text, int64_t *out, struct error *err);
 /* "500ms", "20s", "5m", "4h", "14d": to milliseconds. Whole numbers only. */
 MUST_CHECK bool parse_duration_ms(struct view text, uint64_t *out_ms, struct error *err);
 
+/* "2000/s", or a bare number; not 0. */
+MUST_CHECK bool parse_rate(struct view text, uint64_t *out_per_second, struct error *err);
+
 /* "512B", "64KiB", "20MiB", "1GiB", also "kB", "MB", "GB" (powers of 1000): to bytes. */
 MUST_CHECK bool parse_size_bytes(struct view text, uint64_t *out_bytes,
                                  struct error *err);

@@ -6,7 +6,9 @@
 #include "ingest/commands/options.h"
 #include "ingest/registry/registry.h"
 
+#include "common/base/buf.h"
 #include "common/base/clock.h"
+#include "common/base/crc32c.h"
 #include "common/base/parse.h"
 #include "common/service/log.h"
 #include "common/service/progress.h"
@@ -16,6 +18,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +27,8 @@
 
 #define BATCH_LINES 5000
 #define BATCHES_A_SECOND 10 /* at a --rate: so it is even */
-#define FLUSH_MS 5000       /* what is under way at the end may still be acknowledged */
+#define PACE_SLACK_MS 1000
+#define FLUSH_MS 5000 /* what is under way at the end may still be acknowledged */
 
 #define AT(member) offsetof(struct import_flags, member)
 
@@ -68,12 +72,14 @@ struct import {
     const struct registry_snapshot *snapshot;
     const struct source *source;
     struct kafka_publisher *publisher; /* NULL: a dry run */
-    struct import_places *places;      /* NULL: a dry run */
+    struct buf destination;
+    struct import_places *places; /* NULL: a dry run */
     struct import_batch *batch;
     struct progress progress;
     struct import_counts counts;
     uint64_t rate; /* 0: as fast as it goes */
     int64_t began_mono_ms;
+    int64_t paced_since_mono_ms, paced_from_lines;
     int64_t files_bytes; /* of those that are done */
     int64_t passed_over; /* lines that were imported before */
     unsigned files_done, files_damaged;
@@ -106,13 +112,8 @@ static bool find_source(struct import *i, struct error *err)
 static bool read_rate(struct import *i, struct error *err)
 {
     const char *text = i->flags->rate;
-    struct error ignored;
-    if (text == NULL) {
-        return true;
-    }
-    size_t len = strlen(text);
-    len = len > 2 && strcmp(text + len - 2, "/s") == 0 ? len - 2 : len;
-    return (parse_u64(view_of(text, len), &i->rate, &ignored) && i->rate > 0) ||
+    struct error why;
+    return text == NULL || parse_rate(view_cstr(text), &i->rate, &why) ||
            refuse_usage(err, "--rate '%s': lines a second are wanted, such as 2000/s",
                         text);
 }
@@ -147,6 +148,13 @@ static bool check_files(const struct import *i, int64_t *out_bytes, struct error
     return true;
 }
 
+/* The same file may go to another source, or another Kafka. */
+static void name_destination(struct import *i)
+{
+    buf_printf(&i->destination, "%s %s %s", i->source->slug, i->options->topic_prefix,
+               i->options->kafka_brokers);
+}
+
 static bool build(struct import *i, struct error *err)
 {
     const struct ingest_options *o = i->options;
@@ -157,8 +165,9 @@ static bool build(struct import *i, struct error *err)
                                                    .topic_prefix = o->topic_prefix,
                                                    .max_event_bytes =
                                                        o->max_event_bytes };
-        if (!import_places_open(i->flags->progress_file, i->source->slug, &i->places,
-                                err) ||
+        name_destination(i);
+        if (!import_places_open(i->flags->progress_file, buf_cstr(&i->destination),
+                                &i->places, err) ||
             !kafka_publisher_open(&publisher, &i->publisher, err)) {
             return false;
         }
@@ -194,88 +203,158 @@ static void show(struct import *i, int64_t file_bytes)
     i->progress.detail = NULL;
 }
 
-/* Waits until so many lines may have been sent. */
-static void keep_pace(const struct import *i)
+/* Waits until so many lines may have been sent. What was not sent in time (Kafka was
+ * away) is not made up for. */
+static void keep_pace(struct import *i)
 {
     int64_t now = clock_mono_ms();
-    int64_t due =
-        i->rate == 0 ? now : i->began_mono_ms + i->counts.lines * 1000 / (int64_t)i->rate;
-    if (due > now) {
+    int64_t lines = i->counts.lines - i->paced_from_lines;
+    int64_t due = i->paced_since_mono_ms + lines * 1000 / (int64_t)i->rate;
+    if (now - due > PACE_SLACK_MS || i->paced_since_mono_ms == 0) {
+        i->paced_since_mono_ms = now;
+        i->paced_from_lines = i->counts.lines;
+    } else if (due > now) {
         (void)shutdown_wait((uint64_t)(due - now));
     }
 }
 
-static bool flush(struct import *i, const char *file, int64_t number, struct error *err)
+/* A file on its way. */
+struct file {
+    const char *path; /* as it was given */
+    const char *name; /* absolute, for the progress file; NULL: it has no place there */
+    uint32_t first;   /* of its first line: another one under this name begins anew */
+    int64_t done;     /* lines that were imported before */
+    int64_t number;   /* of the last line */
+};
+
+static bool flush(struct import *i, const struct file *f, int64_t lines,
+                  struct error *err)
 {
-    if (!import_batch_flush(i->batch, file, &i->counts)) {
+    if (!import_batch_flush(i->batch, f->path, &i->counts)) {
         i->was_stopped = true;
         return true;
     }
-    if (i->places != NULL && !is_stdin(file) &&
-        !import_places_note(i->places, file, number, err)) {
+    struct import_place place = { .file = f->name, .first = f->first, .lines = lines };
+    if (f->name != NULL && !import_places_note(i->places, &place, err)) {
         return false;
     }
-    keep_pace(i);
+    if (i->rate > 0) {
+        keep_pace(i);
+    }
     i->was_stopped = shutdown_is_requested();
     return true;
 }
 
-/* A file that cannot be read to its end is told, and counts; the others go on. */
-static bool end_file(struct import *i, enum import_line end, const char *file,
-                     int64_t number, struct error *err)
+/* Tells of a file that cannot be read to its end; the others go on. */
+static void tell_damaged(struct import *i, const char *text)
 {
-    bool is_damaged = end == IMPORT_DAMAGED;
-    if (is_damaged) {
-        fprintf(stderr, "%s import: %s; what stands before is imported\n",
-                i->call->program->name, err->text);
-        i->files_damaged++;
+    fprintf(stderr, "%s import: %s\n", i->call->program->name, text);
+    i->files_damaged++;
+}
+
+/* A last line without its end may still be written to: it is sent, and read again next
+ * time. */
+static bool end_file(struct import *i, const struct file *f, bool is_whole,
+                     struct error *err)
+{
+    if (f->number < f->done) {
+        struct error fewer;
+        error_set(&fewer, ERROR_INVALID, ERROR_FROM_SELF, NULL,
+                  "'%s' has %lld lines, but %lld of it were imported: it was cut, or is "
+                  "another file; --again imports it anew",
+                  f->path, (long long)f->number, (long long)f->done);
+        tell_damaged(i, fewer.text);
+        return true;
     }
-    if (!flush(i, file, number, err)) {
+    if (!flush(i, f, is_whole ? f->number : f->number - 1, err)) {
         return false;
     }
-    i->files_done += i->was_stopped || is_damaged ? 0 : 1;
+    i->files_done += i->was_stopped ? 0 : 1;
     return true;
 }
 
-static bool read_lines(struct import *i, struct import_lines *lines, const char *file,
+static bool end_damaged(struct import *i, const struct file *f, struct error *err)
+{
+    tell_damaged(i, err->text);
+    return f->number < f->done || flush(i, f, f->number, err);
+}
+
+static void begin_file(struct import *i, struct file *f, struct view first)
+{
+    f->first = crc32c(first);
+    f->done = f->name == NULL || i->flags->again
+                  ? 0
+                  : import_places_of(i->places, f->name, f->first);
+}
+
+static bool take_line(struct import *i, struct file *f, struct view line, bool is_cut,
+                      struct error *err)
+{
+    if (f->number <= f->done) {
+        i->passed_over++;
+        i->was_stopped = i->passed_over % BATCH_LINES == 0 && shutdown_is_requested();
+        return true;
+    }
+    import_batch_add(i->batch, line, f->number, is_cut);
+    return !import_batch_is_full(i->batch) || flush(i, f, f->number, err);
+}
+
+static bool read_lines(struct import *i, struct import_lines *lines, struct file *f,
                        struct error *err)
 {
-    int64_t done = i->places == NULL || i->flags->again || is_stdin(file)
-                       ? 0
-                       : import_places_of(i->places, file);
-    int64_t number = 0;
+    bool is_first = true;
     while (!i->was_stopped) {
         struct view line;
-        enum import_line what = import_lines_next(lines, &line, &number, err);
-        if (what == IMPORT_END || what == IMPORT_DAMAGED) {
-            return end_file(i, what, file, number > done ? number : done, err);
+        int64_t flushed = i->counts.lines;
+        enum import_line what = import_lines_next(lines, &line, &f->number, err);
+        if (what == IMPORT_END) {
+            return end_file(i, f, import_lines_is_whole(lines), err);
         }
-        if (number <= done) {
-            i->passed_over++;
-            continue;
+        if (what == IMPORT_DAMAGED) {
+            return end_damaged(i, f, err);
         }
-        import_batch_add(i->batch, line, number, what == IMPORT_LINE_TOO_LONG);
-        if (!import_batch_is_full(i->batch)) {
-            continue;
+        if (is_first) {
+            begin_file(i, f, line);
+            is_first = false;
         }
-        if (!flush(i, file, number, err)) {
+        if (!take_line(i, f, line, what == IMPORT_LINE_TOO_LONG, err)) {
             return false;
         }
-        show(i, import_lines_offset(lines));
+        if (i->counts.lines != flushed) {
+            show(i, import_lines_offset(lines));
+        }
     }
     return true;
 }
 
-static bool import_file(struct import *i, const char *file, struct error *err)
+/* Wherever the command is run from. */
+static void name_file(const char *path, struct buf *out)
+{
+    char folder[PATH_MAX];
+    if (path[0] != '/' && getcwd(folder, sizeof folder) != NULL) {
+        buf_printf(out, "%s/", folder);
+    }
+    buf_add_cstr(out, path);
+}
+
+static bool import_file(struct import *i, const char *path, struct error *err)
 {
     struct import_lines *lines = NULL;
     struct stat facts = { .st_size = 0 };
-    if (!import_lines_open(file, (size_t)i->options->max_event_bytes, &lines, err)) {
-        return false;
+    struct file f = { .path = path };
+    if (!import_lines_open(path, (size_t)i->options->max_event_bytes, &lines, err)) {
+        tell_damaged(i, err->text); /* it was there when we began */
+        return true;
     }
-    bool done = read_lines(i, lines, file, err);
+    struct buf name = { 0 };
+    if (i->places != NULL && !is_stdin(path)) {
+        name_file(path, &name);
+        f.name = buf_cstr(&name);
+    }
+    bool done = read_lines(i, lines, &f, err);
     import_lines_close(lines);
-    if (!is_stdin(file) && stat(file, &facts) == 0) {
+    buf_release(&name);
+    if (!is_stdin(path) && stat(path, &facts) == 0) {
         i->files_bytes += (int64_t)facts.st_size;
     }
     return done;
@@ -354,7 +433,11 @@ static int report(const struct import *i, bool done, const struct error *err)
         return err->class == ERROR_INVALID ? EXIT_USAGE : EXIT_FAILED;
     }
     if (i->was_stopped) {
-        fprintf(stderr, "Stopped; the same command goes on with the rest.\n");
+        bool is_kept = i->places != NULL && !i->flags->again;
+        fprintf(stderr, "Stopped%s.\n",
+                is_kept             ? "; the same command goes on with the rest"
+                : i->places != NULL ? "; without --again it goes on with the rest"
+                                    : "");
         return EXIT_WORK_LEFT;
     }
     return i->files_damaged == 0 ? EXIT_DONE : EXIT_FAILED;
@@ -374,6 +457,7 @@ int command_import(const struct command_call *call)
     (void)kafka_publisher_close(i.publisher, FLUSH_MS);
     import_batch_free(i.batch);
     import_places_close(i.places);
+    buf_release(&i.destination);
     if (i.snapshot != NULL) {
         registry_release(i.registry, i.snapshot);
     }

@@ -18,6 +18,7 @@ struct import_lines {
     size_t max_line_bytes;
     int64_t number; /* of the last line */
     bool is_at_end;
+    bool is_torn;     /* the last line has no end */
     struct buf begun; /* a line that began in an earlier chunk */
     size_t at, len;   /* what is left of the chunk */
     char chunk[CHUNK_BYTES];
@@ -51,7 +52,13 @@ void import_lines_close(struct import_lines *l)
 
 int64_t import_lines_offset(const struct import_lines *l)
 {
-    return (int64_t)gzoffset(l->file);
+    int64_t offset = (int64_t)gzoffset(l->file);
+    return offset < 0 ? 0 : offset; /* of a pipe */
+}
+
+bool import_lines_is_whole(const struct import_lines *l)
+{
+    return !l->is_torn || gzdirect(l->file) == 0;
 }
 
 /* False: the end, or a fault in *err. */
@@ -104,6 +111,7 @@ static bool next_raw(struct import_lines *l, struct view *out, struct error *err
     for (;;) {
         if (l->at == l->len && !read_chunk(l, err)) {
             *out = buf_view(&l->begun);
+            l->is_torn = l->is_torn || l->begun.len > 0;
             return l->is_at_end && l->begun.len > 0;
         }
         const char *begin = l->chunk + l->at;

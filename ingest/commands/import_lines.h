@@ -32,6 +32,9 @@ void import_lines_close(struct import_lines *l);
 enum import_line import_lines_next(struct import_lines *l, struct view *out,
                                    int64_t *out_number, struct error *err);
 
+/* Did the last line have its end? Without it a plain file may still be written to. */
+bool import_lines_is_whole(const struct import_lines *l);
+
 /* How far the file was read, in its own bytes. */
 int64_t import_lines_offset(const struct import_lines *l);
 

@@ -14,12 +14,13 @@
 
 struct place {
     char *file;
+    uint32_t first;
     int64_t lines;
 };
 
 struct import_places {
     const char *path;
-    const char *source;
+    const char *destination;
     int fd;
     struct place *list;
     size_t count, capacity;
@@ -30,46 +31,59 @@ static bool fail(const struct import_places *p, struct error *err)
     return error_set_errno(err, ERROR_FATAL, errno, "--progress-file '%s'", p->path);
 }
 
-static struct place *find(const struct import_places *p, const char *file)
+static struct place *find(const struct import_places *p, const char *file, uint32_t first)
 {
     for (size_t i = p->count; i > 0; i--) {
-        if (strcmp(p->list[i - 1].file, file) == 0) {
-            return &p->list[i - 1];
+        struct place *at = &p->list[i - 1];
+        if (at->first == first && strcmp(at->file, file) == 0) {
+            return at;
         }
     }
     return NULL;
 }
 
-static void set(struct import_places *p, const char *file, int64_t lines)
+static void set(struct import_places *p, const struct import_place *place)
 {
-    struct place *at = find(p, file);
+    struct place *at = find(p, place->file, place->first);
     if (at == NULL) {
         if (p->count == p->capacity) {
             p->capacity = p->capacity == 0 ? 16 : p->capacity * 2;
             p->list = mem_resize(p->list, p->capacity, sizeof *p->list);
         }
         at = &p->list[p->count++];
-        at->file = mem_strdup(file);
+        *at = (struct place){ .file = mem_strdup(place->file), .first = place->first };
     }
-    at->lines = lines;
+    at->lines = place->lines;
+}
+
+/* The next field, ended; NULL: there is none. */
+static char *next_field(char **rest, char end)
+{
+    char *field = *rest;
+    char *at = field == NULL ? NULL : strchr(field, end);
+    if (at == NULL) {
+        return NULL;
+    }
+    *at = '\0';
+    *rest = at + 1;
+    return field;
 }
 
 /* A line that is none of ours, or torn, says nothing. */
 static void read_line(struct import_places *p, char *line)
 {
-    char *lines = strchr(line, '\t');
-    char *file = lines == NULL ? NULL : strchr(lines + 1, '\t');
-    char *end = file == NULL ? NULL : strchr(file + 1, '\n');
+    const char *destination = next_field(&line, '\t');
+    const char *first = next_field(&line, '\t');
+    const char *lines = next_field(&line, '\t');
+    const char *file = next_field(&line, '\n');
+    uint64_t crc = 0;
     uint64_t count = 0;
     struct error ignored;
-    if (end == NULL) {
-        return;
-    }
-    *lines++ = '\0';
-    *file++ = '\0';
-    *end = '\0';
-    if (strcmp(line, p->source) == 0 && parse_u64(view_cstr(lines), &count, &ignored)) {
-        set(p, file, (int64_t)count);
+    if (file != NULL && strcmp(destination, p->destination) == 0 &&
+        parse_u64(view_cstr(first), &crc, &ignored) &&
+        parse_u64(view_cstr(lines), &count, &ignored)) {
+        struct import_place place = { file, (uint32_t)crc, (int64_t)count };
+        set(p, &place);
     }
 }
 
@@ -90,12 +104,12 @@ static bool read_all(struct import_places *p, struct error *err)
     return done;
 }
 
-bool import_places_open(const char *path, const char *source, struct import_places **out,
-                        struct error *err)
+bool import_places_open(const char *path, const char *destination,
+                        struct import_places **out, struct error *err)
 {
     struct import_places *p = mem_calloc(1, sizeof *p);
     p->path = path;
-    p->source = source;
+    p->destination = destination;
     p->fd = -1;
     *out = p;
     if (!read_all(p, err)) {
@@ -120,22 +134,23 @@ void import_places_close(struct import_places *p)
     free(p);
 }
 
-int64_t import_places_of(const struct import_places *p, const char *file)
+int64_t import_places_of(const struct import_places *p, const char *file, uint32_t first)
 {
-    const struct place *at = find(p, file);
+    const struct place *at = find(p, file, first);
     return at == NULL ? 0 : at->lines;
 }
 
-bool import_places_note(struct import_places *p, const char *file, int64_t lines,
+bool import_places_note(struct import_places *p, const struct import_place *place,
                         struct error *err)
 {
     struct buf line = { 0 };
-    buf_printf(&line, "%s\t%lld\t%s\n", p->source, (long long)lines, file);
+    buf_printf(&line, "%s\t%u\t%lld\t%s\n", p->destination, place->first,
+               (long long)place->lines, place->file);
     bool done = write(p->fd, buf_view(&line).data, line.len) == (ssize_t)line.len;
     buf_release(&line);
     if (!done) {
         return fail(p, err);
     }
-    set(p, file, lines);
+    set(p, place);
     return true;
 }

@@ -43,21 +43,12 @@ const struct option_table source_add_option_table = {
     .count = sizeof add_options / sizeof add_options[0],
 };
 
-/* "100/s" */
-static bool parse_rate(const char *text, uint64_t *out, struct error *err)
+static bool read_rate(const char *text, uint64_t *out, struct error *err)
 {
-    struct view v = view_cstr(text);
-    struct error ignored;
-    uint64_t rate = 0;
-    bool is_rate = v.len > 2 && strcmp(text + v.len - 2, "/s") == 0 &&
-                   parse_u64(view_of(v.data, v.len - 2), &rate, &ignored) && rate > 0 &&
-                   rate <= INT64_MAX;
-    if (!is_rate) {
-        return error_set(err, ERROR_INVALID, ERROR_FROM_SELF, NULL,
-                         "--rate: '%s' is no rate of events; for example 100/s", text);
-    }
-    *out = rate;
-    return true;
+    struct error why;
+    return text == NULL || parse_rate(view_cstr(text), out, &why) ||
+           error_set(err, ERROR_INVALID, ERROR_FROM_SELF, NULL,
+                     "--rate: '%s' is no rate of events; for example 100/s", text);
 }
 
 static bool check_name(const char *name, struct error *err)
@@ -107,7 +98,7 @@ static bool make_source(const struct command_call *call, const struct source_lis
     char schema[SCHEMA_NAME_MAX_BYTES + 1];
     uint64_t rate = 0;
     if (!check_name(name, err) || !schema_name_slug(view_cstr(name), slug, err) ||
-        (flags->rate != NULL && !parse_rate(flags->rate, &rate, err))) {
+        !read_rate(flags->rate, &rate, err)) {
         return false;
     }
     /* A source that comes back finds its own schema, whatever it was. */

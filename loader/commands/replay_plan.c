@@ -179,20 +179,12 @@ static bool read_selection(const struct replay_flags *f, struct selection *s,
     return f->message_ids_from == NULL || read_ids(f->message_ids_from, s, err);
 }
 
-/* "2000/s", or a bare number. */
 static bool read_rate(const char *text, uint64_t *out, struct error *err)
 {
     struct error why;
-    if (text == NULL) {
-        return true;
-    }
-    size_t len = strlen(text);
-    len = len > 2 && strcmp(text + len - 2, "/s") == 0 ? len - 2 : len;
-    if (parse_u64(view_of(text, len), out, &why) && *out > 0) {
-        return true;
-    }
-    return shared_refuse_usage(
-        err, "--rate '%s': records a second are wanted, such as 2000/s", text);
+    return text == NULL || parse_rate(view_cstr(text), out, &why) ||
+           shared_refuse_usage(
+               err, "--rate '%s': records a second are wanted, such as 2000/s", text);
 }
 
 static bool read_target(const struct replay_flags *f, struct replay_run *run,

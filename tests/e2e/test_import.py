@@ -18,7 +18,7 @@ from database import Database
 from event_maker import Event, make_events, plain_events
 from kafka_log import KafkaLog, Positions
 from loading import wait_loaded
-from programs import clean_environment, run
+from programs import clean_environment, kill_again_and_again, run
 from stack import Source, Stack
 
 EVENTS = 3_000
@@ -37,6 +37,10 @@ class Importing:
 
     def run(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
         return run(*self.words, *map(str, words), settings=self.settings)
+
+    def begin(self, *words: str | Path) -> subprocess.Popen[str]:
+        return subprocess.Popen([*self.words, *map(str, words)], env=clean_environment(**self.settings), stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True)
 
     def must(self, *words: str | Path) -> dict[str, Any]:
         done = self.run(*words, "--json")
@@ -97,6 +101,32 @@ def test_a_file_that_has_grown_is_gone_on_with(importing: Importing) -> None:
     importing.check(events)
 
 
+def test_a_line_that_is_still_being_written_is_read_again(importing: Importing) -> None:
+    """Its first half is refused; the whole of it is a row."""
+    events = plain_events(f"torn-{importing.source.schema}", 20)
+    path = importing.file("log.json", events[:19])
+    with path.open("ab") as more:
+        more.write(events[19].data[:40])
+    importing.must(path)
+    with path.open("ab") as more:
+        more.write(events[19].data[40:] + b"\n")
+    assert importing.must(path)["lines"] == 1
+    wait_loaded(importing.log, importing.database, 60)
+    assert sum(importing.database.count(importing.source.schema, table) for table in TYPES) == 20
+
+
+def test_another_file_under_the_same_name_is_imported(importing: Importing) -> None:
+    """One that was cut, or another with the same first line, is told."""
+    events = plain_events(f"named-{importing.source.schema}", 60)
+    importing.must(importing.file("day.json", events[:30]))
+    assert importing.must(importing.file("day.json", events[30:]))["lines"] == 30
+    cut = importing.run(importing.file("day.json", events[30:40]))
+    assert cut.returncode == 1 and "--again" in cut.stderr
+    elsewhere = run(*importing.words, str(importing.folder / "day.json"), "--dry-run", settings=importing.settings)
+    assert elsewhere.returncode == 0 and "10 lines" in elsewhere.stdout
+    importing.check(events)
+
+
 def test_a_damaged_line_is_kept_with_its_file_and_line(importing: Importing) -> None:
     good = plain_events(f"good-{importing.source.schema}", 2)
     path = importing.folder / "mixed.json"
@@ -132,16 +162,7 @@ def test_a_gzip_file_that_was_cut_short_fails_after_what_it_has(importing: Impor
 def test_killed_again_and_again_nothing_is_missing_and_little_is_sent_twice(importing: Importing) -> None:
     events = plain_events(f"killed-{importing.source.schema}", 1_000 * KILLS)
     files = [importing.file("a.json.gz", events[:KILLS * 300]), importing.file("b.json", events[KILLS * 300:])]
-    random, killed = Random(importing.source.schema), 0
-    for _ in range(KILLS):
-        process = subprocess.Popen([*importing.words, "--rate", "4000/s", *map(str, files)], stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL, env=clean_environment(**importing.settings))
-        try:
-            process.wait(random.uniform(0.1, 0.5))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            killed += 1
-        process.wait()
+    killed = kill_again_and_again(lambda: importing.begin("--rate", "4000/s", *files), KILLS, Random(importing.source.schema), 0.1, 0.5)
     assert killed > KILLS // 4, "it was hardly ever killed in the middle"
     print(f"killed {killed} times")
     importing.must(*files)
@@ -153,9 +174,7 @@ def test_killed_again_and_again_nothing_is_missing_and_little_is_sent_twice(impo
 def test_stopped_it_says_so_and_goes_on(importing: Importing) -> None:
     events = plain_events(f"stopped-{importing.source.schema}", 2_000)
     path = importing.file("a.json", events)
-    process = subprocess.Popen([*importing.words, "--rate", "500/s", str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               text=True, env=clean_environment(**importing.settings))
-    assert process.stdout is not None
+    process = importing.begin("--rate", "500/s", path)
     while not (importing.folder / "progress").exists() or not (importing.folder / "progress").read_text():
         assert process.poll() is None
     process.terminate()

@@ -6,8 +6,9 @@ import http.client
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from random import Random
 from types import TracebackType
 
 from waiting import wait_until
@@ -99,3 +100,17 @@ class Program:
         """SIGTERM; its exit code."""
         self.send(signal.SIGTERM)
         return self.wait(seconds)
+
+
+def kill_again_and_again(start: Callable[[], subprocess.Popen[str]], times: int, random: Random, least: float, most: float) -> int:
+    """Starts it so often, and kills it with -9 after so many seconds at random; how often it had not ended by itself."""
+    killed = 0
+    for _ in range(times):
+        process = start()
+        try:
+            process.communicate(timeout=random.uniform(least, most))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            killed += 1
+    return killed
