@@ -54,8 +54,8 @@ static void print_text(const struct pg_result *r)
                (long long)connection_field_i64(r, i, 4),
                (long long)connection_field_i64(r, i, 5) - 1,
                VIEW_ARG(connection_field(r, i, 6)));
-        printf("  tried %.*s: %.*s\n", VIEW_ARG(connection_field(r, i, 7)),
-               VIEW_ARG(connection_field(r, i, 9)));
+        printf("  group %.*s, tried %.*s: %.*s\n", VIEW_ARG(connection_field(r, i, 10)),
+               VIEW_ARG(connection_field(r, i, 7)), VIEW_ARG(connection_field(r, i, 9)));
     }
 }
 
@@ -102,13 +102,15 @@ static bool drop(struct connection *c, const char *schema, const char *table,
     printf("\nDropped, and noted in backstitch.offset_gap. To load it after all, while "
            "Kafka has it:\n");
     for (int i = 0; i < connection_rows(r); i++) {
+        struct view of = connection_field(r, i, 0);
+        bool is_source = !view_equal_cstr(of, SINK_CONTROL_SCHEMA);
         printf("  backstitch-loader replay --topic %.*s --partition %lld"
-               " --from-offset %lld --until-offset %lld --source %.*s --execute\n",
+               " --from-offset %lld --until-offset %lld%s%.*s --execute\n",
                VIEW_ARG(connection_field(r, i, 2)),
                (long long)connection_field_i64(r, i, 3),
                (long long)connection_field_i64(r, i, 4),
-               (long long)connection_field_i64(r, i, 5),
-               VIEW_ARG(connection_field(r, i, 0)));
+               (long long)connection_field_i64(r, i, 5), is_source ? " --source " : "",
+               is_source ? (int)of.len : 0, of.data);
     }
     connection_free(r);
     return true;

@@ -62,8 +62,8 @@ struct over_time {
 static bool delete_in_steps(struct prune *p, const char *sql, const char *seconds,
                             int64_t *out, struct error *err)
 {
-    int64_t step = STEP_ROWS;
-    while (step == STEP_ROWS && !p->was_stopped) {
+    int64_t step = 1;
+    while (step > 0 && !p->was_stopped) {
         if (!ask(p, sql, seconds, &step, err)) {
             return false;
         }
@@ -85,11 +85,14 @@ static bool prune_rows(struct prune *p, const struct over_time *over, struct err
         return true;
     }
     if (p->flags->execute) {
+        /* The condition again: a ctid alone may name a row of another partition, or one
+         * that has taken the place meanwhile. */
         buf_printf(&sql,
                    "WITH d AS (DELETE FROM %.*s t WHERE t.ctid = ANY (ARRAY("
-                   "SELECT t.ctid FROM %.*s t WHERE %s LIMIT %d)) RETURNING 1)"
+                   "SELECT t.ctid FROM %.*s t WHERE %s LIMIT %d)) AND %s RETURNING 1)"
                    " SELECT count(*) FROM d",
-                   VIEW_ARG(over->table), VIEW_ARG(over->table), over->where, STEP_ROWS);
+                   VIEW_ARG(over->table), VIEW_ARG(over->table), over->where, STEP_ROWS,
+                   over->where);
         done = delete_in_steps(p, buf_cstr(&sql), seconds, &rows, err);
     } else {
         buf_printf(&sql, "SELECT count(*) FROM %.*s t WHERE %s", VIEW_ARG(over->table),
@@ -104,11 +107,8 @@ static bool prune_rows(struct prune *p, const struct over_time *over, struct err
 }
 
 static const char rejected_tables_sql[] =
-    "SELECT format('%I._sdc_rejected', n.nspname) FROM pg_class c"
-    "  JOIN pg_namespace n ON n.oid = c.relnamespace"
-    " WHERE c.relname = '_sdc_rejected' AND c.relkind IN ('r', 'p')"
-    "   AND (n.nspname = 'backstitch'"
-    "        OR n.nspname IN (SELECT \"schema\" FROM backstitch.source)) ORDER BY 1";
+    "SELECT format('%I._sdc_rejected', \"schema\") FROM backstitch.rejected_schema"
+    " ORDER BY 1";
 
 static bool prune_rejected(struct prune *p, struct error *err)
 {
@@ -157,12 +157,7 @@ static bool prune_tables(struct prune *p, struct error *err)
 
 /* ---- a schema ---- */
 
-/* Only one that a swap has kept, or that a replay which is done has loaded: any other is
- * not ours to drop. */
-static const char schema_sql[] =
-    "SELECT count(*) FROM backstitch.replay"
-    " WHERE (kept_schema = $1 OR (target_schema = $1 AND state = 'done'))"
-    "   AND to_regnamespace(quote_ident($1)) IS NOT NULL";
+static const char schema_sql[] = "SELECT backstitch.may_drop($1)::int";
 
 static const char schema_bytes_sql[] =
     "SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class"
@@ -183,7 +178,7 @@ static bool prune_schema(struct prune *p, struct error *err)
     if (known == 0) {
         return error_set(err, ERROR_INVALID, ERROR_FROM_SELF, NULL,
                          "--schema '%s': there is no such schema that a replay has "
-                         "loaded or its swap has kept",
+                         "loaded or its swap has kept, and that nobody loads into",
                          schema);
     }
     if (!ask(p, schema_bytes_sql, schema, &bytes, err) ||

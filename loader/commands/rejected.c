@@ -12,16 +12,8 @@
 
 /* ---- asking ---- */
 
-/* One that Stitch left and that was never written to lacks our columns: nothing of ours
- * is in it. */
-static const char schemas_sql[] =
-    "SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-    " WHERE c.relname = '_sdc_rejected' AND c.relkind IN ('r', 'p')"
-    "   AND (n.nspname = 'backstitch'"
-    "        OR n.nspname IN (SELECT \"schema\" FROM backstitch.source))"
-    "   AND EXISTS (SELECT FROM pg_attribute a"
-    "                WHERE a.attrelid = c.oid AND a.attname = 'kafka_offset')"
-    "   AND ($1::text IS NULL OR n.nspname = $1) ORDER BY 1";
+static const char schemas_sql[] = "SELECT \"schema\" FROM backstitch.rejected_schema"
+                                  " WHERE $1::text IS NULL OR \"schema\" = $1 ORDER BY 1";
 
 /* All tables of rejected events as one. */
 static bool write_from(struct connection *c, const struct rejected_flags *flags,

@@ -11,7 +11,7 @@ struct rejected_question {
     const struct rejected_flags *flags;
     const char *message_id; /* NULL: any */
     const char *columns;    /* of _sdc_rejected, and "schema" */
-    const char *tail;       /* ORDER BY .. */
+    const char *tail;       /* AND .., ORDER BY .. */
 };
 
 /* Asks; a mistake of usage when a flag is wrong. */

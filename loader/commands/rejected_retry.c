@@ -104,7 +104,8 @@ static bool plan(struct retry *t, struct error *err)
     const struct rejected_question q = { .flags = t->flags,
                                          .columns =
                                              "topic, kafka_partition, kafka_offset",
-                                         .tail = "ORDER BY 1, 2, 3" };
+                                         .tail =
+                                             "AND topic IS NOT NULL ORDER BY 1, 2, 3" };
     if (!rejected_query(&t->connection, &q, &r, err)) {
         return false;
     }
@@ -152,7 +153,7 @@ static bool count_again(struct retry *t, int64_t *out, struct error *err)
     }
     const struct rejected_question q = { .flags = t->flags,
                                          .columns = "count(*)",
-                                         .tail = "" };
+                                         .tail = "AND topic IS NOT NULL" };
     if (!rejected_query(&t->connection, &q, &r, err)) {
         return false;
     }

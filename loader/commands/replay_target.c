@@ -7,6 +7,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool is_no_live_schema(struct connection *c, const char *schema, struct error *err)
+{
+    const char *const where[] = { schema };
+    struct pg_result *r = NULL;
+    if (!connection_query(c, "SELECT FROM backstitch.source WHERE \"schema\" = $1", 1,
+                          where, &r, err)) {
+        return false;
+    }
+    bool is_so = connection_rows(r) == 0;
+    connection_free(r);
+    return is_so ||
+           error_set(err, ERROR_INVALID, ERROR_FROM_SELF, NULL,
+                     "--target-schema '%s' is a live schema: name a new one", schema);
+}
+
 bool replay_target_find(struct connection *c, const char *name, struct replay_run *run,
                         struct error *err)
 {
@@ -22,9 +37,10 @@ bool replay_target_find(struct connection *c, const char *name, struct replay_ru
         run->live_schema = mem_strdup_view(connection_field(r, 0, 0));
     }
     connection_free(r);
-    return is_one ||
-           error_set(err, ERROR_INVALID, ERROR_FROM_SELF, NULL,
-                     "--source '%s': no schema of such a source was loaded", name);
+    return is_one
+               ? is_no_live_schema(c, run->target_schema, err)
+               : error_set(err, ERROR_INVALID, ERROR_FROM_SELF, NULL,
+                           "--source '%s': no schema of such a source was loaded", name);
 }
 
 bool replay_target_prepare(struct connection *c, const struct replay_run *run,

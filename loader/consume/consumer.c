@@ -113,8 +113,6 @@ static void answered(struct consumer *c, struct task_result *r)
         held_reader_set_ranges(&c->batches.held, r->ranges, r->range_count,
                                &c->assignment.partitions);
     }
-    free(r->task.positions);
-    free(r->task.moves);
 }
 
 /* What puts positions in doubt. A new connection does: the database may be an older copy
@@ -149,9 +147,8 @@ static bool take_result(struct consumer *c, uint64_t timeout_ms, bool wait_for_c
         answered(c, &r);
     }
     follow(c, &r);
-    if (r.task.kind == TASK_LOOK) {
-        free(r.task.positions);
-    }
+    free(r.task.positions);
+    free(r.task.moves);
     task_result_release(&r);
     return true;
 }

@@ -125,8 +125,7 @@ static uint32_t table_of(struct batch *b, const struct batch_context *context,
     struct batch_table *t = &b->tables[b->table_count++];
     const struct table *base = catalogue_get(context->catalogue, record->schema, name);
     size_t limit = context->is_frozen ? 0 : context->max_columns;
-    *t = (struct batch_table){ .plan = table_plan_new(base, limit),
-                               .source = record->source };
+    *t = (struct batch_table){ .plan = table_plan_new(base, limit) };
     table_unref(base);
     return (uint32_t)(b->table_count - 1);
 }
@@ -196,13 +195,6 @@ static bool refuse_invalid(struct batch *b, const struct batch_context *context,
     return true;
 }
 
-static void note_receipt(struct batch_table *t, const struct record *r)
-{
-    if (r->received_at_ms > t->last_received_at_ms) {
-        t->last_received_at_ms = r->received_at_ms;
-    }
-}
-
 static void map_one(struct batch *b, const struct batch_context *context, size_t at)
 {
     struct batch_entry *entry = &b->entries[at];
@@ -216,7 +208,6 @@ static void map_one(struct batch *b, const struct batch_context *context, size_t
     if (r->topic < EVENT_DATA_TYPES) {
         entry->table = table_of(b, context, r);
         t = &b->tables[entry->table];
-        note_receipt(t, r);
     }
     if (mark == BATCH_MAP_REFUSED) {
         reject(b, context, at, b->marks[at].word, view_cstr(b->marks[at].detail));

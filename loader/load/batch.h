@@ -44,8 +44,6 @@ struct batch_table {
     struct row *rows;
     uint32_t *records; /* rows[i] is of this record; ascending */
     size_t row_count, row_capacity;
-    struct view source; /* whose events these are */
-    int64_t last_received_at_ms;
 };
 
 struct batch {

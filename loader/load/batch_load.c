@@ -132,7 +132,9 @@ static struct sink_tally *tally_of(struct batch_load *out, const struct log_reco
             mem_resize(out->tallies, out->tally_capacity, sizeof *out->tallies);
     }
     struct sink_tally *t = &out->tallies[out->load.tally_count++];
-    *t = (struct sink_tally){ .schema = schema, .table = table };
+    *t = (struct sink_tally){ .schema = schema,
+                              .table = table,
+                              .source = r->record.source };
     return t;
 }
 
@@ -173,6 +175,9 @@ static void add_record(const struct batch *b, const struct held_tables *held,
         return;
     }
     struct sink_tally *tally = tally_of(out, r);
+    if (r->record.received_at_ms > tally->last_received_at_ms) {
+        tally->last_received_at_ms = r->record.received_at_ms;
+    }
     tally->records += b->is_slice ? 0 : 1;
     tally->held -= b->is_slice ? 1 : 0;
     if (e->outcome == MAP_REJECTED) {
@@ -258,10 +263,7 @@ void batch_load_make(const struct batch *b, size_t from, size_t to,
     for (size_t i = 0; i < b->table_count; i++) {
         const struct batch_table *t = &b->tables[i];
         out->tables[i] =
-            (struct sink_rows){ .plan = t->plan,
-                                .table = table_plan_settled(t->plan),
-                                .source = t->source,
-                                .last_received_at_ms = t->last_received_at_ms };
+            (struct sink_rows){ .plan = t->plan, .table = table_plan_settled(t->plan) };
     }
     for (size_t i = from; i < to; i++) {
         if (b->is_slice) {

@@ -278,20 +278,35 @@ BEGIN
     END IF;
 END $$;
 
--- Drops a schema that a replay has loaded or its swap has kept: its tables and itself, and nothing of others. What somebody else made of
--- them, or in there, is named and refused.
+-- May this schema go? It is one that a replay has loaded or its swap has kept; no source is loaded into it, and no replay now.
+CREATE FUNCTION backstitch.may_drop(p_schema text) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
+    SELECT to_regnamespace(quote_ident(p_schema)) IS NOT NULL
+       AND EXISTS (SELECT FROM backstitch.replay WHERE kept_schema = p_schema OR (target_schema = p_schema AND state = 'done'))
+       AND NOT EXISTS (SELECT FROM backstitch.replay WHERE target_schema = p_schema AND state = 'running')
+       AND NOT EXISTS (SELECT FROM backstitch.source WHERE "schema" = p_schema)
+$$;
+
+-- Drops it: its tables, itself and what is known of it, and nothing of others. What somebody else made of them, or in there, is named
+-- and refused. Under the lock that every load takes.
 CREATE FUNCTION backstitch.drop_schema(p_schema text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
     v_tables text;
     v_detail text;
 BEGIN
+    PERFORM pg_advisory_xact_lock(backstitch.schema_lock(), hashtext(p_schema));
+    IF NOT backstitch.may_drop(p_schema) THEN
+        RAISE EXCEPTION '% is in use', p_schema USING ERRCODE = 'object_in_use';
+    END IF;
     SELECT string_agg(format('%I.%I', p_schema, c.relname), ', ') INTO v_tables
       FROM pg_class c WHERE c.relnamespace = to_regnamespace(quote_ident(p_schema)) AND c.relkind IN ('r', 'p') AND NOT c.relispartition;
     IF v_tables IS NOT NULL THEN
         EXECUTE 'DROP TABLE ' || v_tables;
     END IF;
     EXECUTE format('DROP SCHEMA %I', p_schema);
+    DELETE FROM backstitch.demoted_column WHERE "schema" = p_schema;
+    DELETE FROM backstitch.replay WHERE target_schema = p_schema AND state = 'done';
     UPDATE backstitch.replay SET kept_schema = NULL WHERE kept_schema = p_schema;
 EXCEPTION WHEN dependent_objects_still_exist THEN
     GET STACKED DIAGNOSTICS v_detail = PG_EXCEPTION_DETAIL;
@@ -396,7 +411,8 @@ $$;
 
 -- Conservation: what was acknowledged and read from Kafka, by source, table and the minute in which its position was passed, and what
 -- became of it; "unaccounted" is 0 in every row. Live loading only: a replay reads the same records again, and has its own accounting.
--- "held" falls below 0 in the minute in which what waited is loaded: add minutes up.
+-- "held" falls below 0 in the minute in which what waited is loaded: add minutes up. It is no more exact than the ranges of backstitch.held:
+-- what `held drop` or retention has taken stays in it, what a range reads again without having waited is taken off.
 CREATE VIEW backstitch.ledger AS
     SELECT t.minute, s.source, t."schema", t."table",
            sum(t.records)::bigint AS acknowledged,
@@ -411,6 +427,14 @@ CREATE VIEW backstitch.ledger AS
       FROM backstitch.load_stat t LEFT JOIN backstitch.source s ON s."schema" = t."schema"
      WHERE NOT starts_with(t.loader, 'replay ')
      GROUP BY 1, 2, 3, 4;
+
+-- Where rejected events are: schemas whose _sdc_rejected is ours. One that Stitch left and that was never written to lacks our columns.
+CREATE VIEW backstitch.rejected_schema AS
+    SELECT n.nspname AS "schema"
+      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.relname = '_sdc_rejected' AND c.relkind IN ('r', 'p')
+       AND (n.nspname = 'backstitch' OR n.nspname IN (SELECT s."schema" FROM backstitch.source s))
+       AND EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'kafka_offset' AND NOT a.attisdropped);
 
 -- The rejected events of a schema (mapping.md, section 5: Stitch's columns first, in Stitch's order). One that Stitch left is kept and
 -- gets the columns and the key that it lacks: its rows have NULL there, which are no copies of each other. True when something was made.

@@ -68,9 +68,6 @@ struct sink_rows {                 /* a table's part of a load */
     size_t row_count;
     uint64_t bytes; /* of the rows' events */
     uint64_t suppressed_integrations;
-    /* Whose events these are, and the latest receipt among them. */
-    struct view source;
-    int64_t last_received_at_ms;
 };
 
 struct sink_rejected {
@@ -91,7 +88,9 @@ struct sink_deletion {
 struct sink_tally {
     struct view schema; /* "backstitch" where the record names none of ours */
     struct view table;  /* the type's; "_sdc_rejected" for what ingest refused */
-    uint64_t records;   /* none in a slice: they were counted when the position passed */
+    struct view source; /* whose events these are */
+    int64_t last_received_at_ms;
+    uint64_t records; /* none in a slice: they were counted when the position passed */
     uint64_t rejected, deletions;
     int64_t held; /* those that wait from now on; less those that have waited until now */
 };

@@ -54,19 +54,19 @@ static bool is_due(struct upkeep *u, struct view schema, int64_t now_mono_ms)
 
 /* One statement each: two rows in one transaction could make two loaders wait for each
  * other crosswise. */
-static void note(struct connection *c, const struct sink_rows *rows)
+static void note(struct connection *c, const struct sink_tally *t)
 {
     struct buf sql = { 0 };
     struct error err;
     buf_add_cstr(&sql, "INSERT INTO backstitch.source AS s "
                        "(\"schema\", source, mapping_version, last_event_at) VALUES (");
-    connection_add_literal(&sql, table_schema(rows->table));
+    connection_add_literal(&sql, t->schema);
     buf_add_char(&sql, ',');
-    connection_add_literal(&sql, rows->source);
+    connection_add_literal(&sql, t->source);
     buf_printf(&sql,
                ",%d,to_timestamp(%lld/1000.0)) ON CONFLICT (\"schema\") DO UPDATE SET "
                "last_event_at=greatest(s.last_event_at,EXCLUDED.last_event_at)",
-               MAPPING_VERSION, (long long)rows->last_received_at_ms);
+               MAPPING_VERSION, (long long)t->last_received_at_ms);
     if (!connection_run(c, buf_cstr(&sql), "noting the source", &err)) {
         log_failure(LOG_DEBUG, "source_not_noted", &err);
     }
@@ -77,9 +77,11 @@ void upkeep_after_load(struct upkeep *u, struct connection *c,
                        const struct sink_load *load, int64_t now_mono_ms)
 {
     struct error err;
-    for (size_t i = 0; i < load->table_count; i++) {
-        if (is_due(u, table_schema(load->tables[i].table), now_mono_ms)) {
-            note(c, &load->tables[i]);
+    for (size_t i = 0; i < load->tally_count; i++) {
+        const struct sink_tally *t = &load->tallies[i];
+        if (!view_equal_cstr(t->schema, SINK_CONTROL_SCHEMA) &&
+            is_due(u, t->schema, now_mono_ms)) {
+            note(c, t);
         }
     }
     if (u->pruned_mono_ms == 0 || now_mono_ms - u->pruned_mono_ms >= PRUNE_EVERY_MS) {

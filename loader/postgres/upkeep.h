@@ -26,8 +26,8 @@ struct upkeep {
 /* Frees what it remembers. */
 void upkeep_release(struct upkeep *u);
 
-/* Notes the sources of what was loaded, each at most once a minute, and deletes
- * statistics older than 30 days (architecture.md, section 5) once an hour. */
+/* Notes the sources of what was read, be it rows or refused, each at most once a minute,
+ * and deletes statistics older than 30 days (architecture.md, section 5) once an hour. */
 void upkeep_after_load(struct upkeep *u, struct connection *c,
                        const struct sink_load *load, int64_t now_mono_ms);
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
 from random import Random
 from typing import Any
@@ -15,6 +14,7 @@ from event_maker import Event, mixed_requests, plain_events
 from kafka_log import KafkaLog
 from loader_command import LoaderCommand
 from loading import wait_loaded
+from programs import kill_again_and_again
 from senders import send_all
 from stack import Source, Stack
 
@@ -127,15 +127,8 @@ def test_killed_again_and_again_it_ends_with_the_right_count(erasing: Erasing) -
                                SELECT 'many ' || n, 'many', n FROM generate_series(1, {MANY_ROWS}) n""")
     erasing.database.query("""INSERT INTO backstitch.deletion (message_id, "schema", user_id, requested_at)
                               VALUES ('m', %s, 'many', now())""", (erasing.schema,))
-    random, killed = Random(erasing.schema), 0
-    for _ in range(KILLS):
-        process = erasing.start("--schema", erasing.schema)
-        try:
-            process.wait(random.uniform(0.03, 0.2))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            killed += 1
-        process.communicate()
+    killed = kill_again_and_again(lambda: erasing.start("--schema", erasing.schema), KILLS, Random(erasing.schema), 0.03, 0.2)
+    assert killed > 0, "it was never killed"
     print(f"killed {killed} times")
     erasing.must("--schema", erasing.schema)
     assert erasing.rows_of("many") == 0

@@ -74,7 +74,20 @@ def test_old_replays_go_but_not_those_whose_schema_is_there(pruning: Pruning) ->
     assert {running, beside} <= kept and done not in kept
     assert pruning.rows(target, "--schema", target, "--execute") > 0
     assert not pruning.database.has_table(target, "track")
-    assert pruning.rows("backstitch.replay", "--execute") == 1
+    assert pruning.count("backstitch.replay", "run = %s", beside) == 0, "it knew only of that schema"
+
+
+def test_a_schema_that_is_loaded_into_stays(pruning: Pruning) -> None:
+    """It is a target of a run that is done, and of another that is not."""
+    target = f"{pruning.schema}_t"
+    pruning.rebuild(target)
+    running = str(pruning.replay.must("--from-earliest", "--source", pruning.schema, "--target-schema", target)["run"])
+    pruning.database.query("UPDATE backstitch.replay SET state = 'running' WHERE run = %s", (running,))
+    refused = pruning.run("--schema", target, "--execute")
+    assert refused.returncode == 1 and f"'{target}'" in refused.stderr and pruning.database.has_table(target, "track")
+    pruning.database.query("""UPDATE backstitch.replay SET state = 'done', target_schema = %s WHERE run = %s""", (pruning.schema, running))
+    live = pruning.run("--schema", pruning.schema, "--execute")
+    assert live.returncode == 1 and pruning.database.count(pruning.schema, "track") == EVENTS // 6
 
 
 def test_rejected_events_go_when_asked_for(pruning: Pruning) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -17,8 +18,11 @@ from event_maker import Event, mixed_requests, plain_events
 from kafka_log import KafkaLog
 from loader_command import LoaderCommand
 from loading import wait_loaded
+from own_log import SCHEMA, own_log
+from programs import kill_again_and_again
 from senders import send_all
 from stack import Source, Stack
+from waiting import wait_until
 
 EVENTS = 240
 KILLS = int(os.environ.get("KILLS", "6"))
@@ -128,16 +132,34 @@ def test_a_deleted_user_is_not_loaded_by_a_retry(rejecting: Rejecting) -> None:
 def test_killed_in_the_middle_it_goes_on(rejecting: Rejecting) -> None:
     count = len(rejecting.rejected())
     rejecting.accept()
-    random = Random(rejecting.schema)
-    for _ in range(KILLS):
-        process = rejecting.retry.start("--schema", rejecting.schema, "--execute")
-        try:
-            process.wait(random.uniform(0.02, 0.3))
-        except subprocess.TimeoutExpired:
-            process.kill()
-        process.communicate()
+    kill_again_and_again(lambda: rejecting.retry.start("--schema", rejecting.schema, "--execute"), KILLS, Random(rejecting.schema), 0.02, 0.3)
     assert rejecting.try_again().returncode == 0
     assert rejecting.rejected() == [] and rejecting.tracks() == count
+
+
+def test_after_retention_it_says_so(stack: Stack, tmp_path: Path) -> None:
+    """And what is left to do."""
+    with own_log(stack, tmp_path, "rejected-cut") as own:
+        own.load(0, range(3))
+        own.database.query(f"ALTER TABLE {SCHEMA}.track ADD CONSTRAINT closed CHECK (message_id < 'm3') NOT VALID")
+        own.load(0, range(3, 5))
+        own.database.query(f"ALTER TABLE {SCHEMA}.track DROP CONSTRAINT closed")
+        own.log.cut("track")
+        retry = own.command("rejected", "retry")
+        gone = retry.run("--execute")
+        assert gone.returncode == 1 and "2 are no longer in Kafka" in gone.stdout and "--allow-partial" in gone.stderr
+        assert retry.run("--execute", "--allow-partial").returncode == 0
+        assert own.database.value(f"SELECT count(*) FROM {SCHEMA}._sdc_rejected") == 2
+
+
+def test_events_that_ingest_refused_are_listed_of_a_source_that_has_no_rows(stack: Stack, source: Source, log: KafkaLog,
+                                                                            database: Database) -> None:
+    bad = f"only-{source.schema}"
+    found = Rejecting(stack, source, database, log)
+    found.send([Event("track", bad, b'{"type":"nonsense","messageId":"%s"}' % bad.encode())])
+    wait_until(lambda: found.list.run("--schema", source.schema).returncode == 0, "the source is known")
+    assert [row["last_message_id"] for row in found.list.must("--schema", source.schema)["rejected"]] == [bad]
+    assert found.show.must(bad)["events"][0]["reason"].startswith("unknown event type")
 
 
 @pytest.mark.parametrize("flags, code, words", [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -13,12 +12,13 @@ from typing import Any
 import pytest
 
 from comparison import assert_same_ids
-from data_cases import DEFAULT_HEADERS
 from database import Database
 from event_maker import mixed_requests, plain_events
-from kafka_log import KafkaLog, NewRecord
+from kafka_log import KafkaLog
 from loader_command import LoaderCommand
 from loading import wait_loaded
+from own_log import SCHEMA, SOURCE, own_log
+from programs import kill_again_and_again
 from senders import send_all
 from stack import Source, Stack
 from waiting import wait_until
@@ -85,16 +85,7 @@ def test_killed_again_and_again_it_ends_in_the_same_tables_and_adds_up(replays: 
     before = replays.tables()
     plan = replays.of_source("--rate", str(max(1, 2400 // KILLS)))
     replays.database.query(f"DROP SCHEMA {replays.source.schema} CASCADE")
-    random = Random(replays.source.schema)
-    killed = 0
-    for _ in range(KILLS):
-        process = replays.start("--resume", plan["run"])
-        try:
-            process.wait(random.uniform(0.2, 0.8))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            killed += 1
-        process.communicate()
+    killed = kill_again_and_again(lambda: replays.start("--resume", plan["run"]), KILLS, Random(replays.source.schema), 0.2, 0.8)
     assert killed > KILLS // 4, "it was hardly ever killed in the middle"
     print(f"killed {killed} times")
     end = replays.must("--resume", plan["run"])
@@ -160,33 +151,49 @@ def test_a_target_beside_live_loading_takes_its_place(replays: Replays, log: Kaf
 
 def test_what_comes_to_a_partition_that_was_empty_is_there_after_the_swap(stack: Stack, tmp_path: Path) -> None:
     """Also when the command ended between the swap and the catching up: the same command goes on."""
-    prefix, schema = "replay-swap", "swapped_shop"
-    stack.make_topics(prefix)
-    database = Database(stack.make_database("replay_swap"))
-    log = KafkaLog(stack.env["KAFKA_BROKERS"], prefix)
-    replay = LoaderCommand(stack, "replay", DATABASE_URL=database.url, KAFKA_TOPIC_PREFIX=prefix, LOADER_GROUP=prefix)
-
-    def load(partition: int, ids: range) -> None:
-        headers = {**DEFAULT_HEADERS, "source": "swapped-shop", "schema": schema}
-        log.produce([NewRecord("track", b'{"type":"track","messageId":"m%d","event":"E"}' % number, headers, f"m{number}", partition)
-                     for number in ids])
-        wait_loaded(log, database, 60, prefix)
-
-    with stack.another_loader(tmp_path / "loader.log", database.url, prefix, KAFKA_TOPIC_PREFIX=prefix):
-        load(0, range(5))
-        database.query(f"CREATE ROLE replay_reader; GRANT USAGE ON SCHEMA {schema} TO replay_reader; "
-                       f"GRANT SELECT ON {schema}.track TO replay_reader")
-        target = replay.must("--from-earliest", "--source", "swapped-shop", "--target-schema", "swapped_new", "--execute")
-        load(5, range(5, 9))
+    with own_log(stack, tmp_path, "replay-swap") as own:
+        database, replay = own.database, own.command("replay")
+        own.load(0, range(5))
+        database.query(f"CREATE ROLE replay_reader; GRANT USAGE ON SCHEMA {SCHEMA} TO replay_reader; "
+                       f"GRANT SELECT ON {SCHEMA}.track TO replay_reader")
+        target = replay.must("--from-earliest", "--source", SOURCE, "--target-schema", "swapped_new", "--execute")
+        own.load(5, range(5, 9))
         replay.must("--resume", target["run"], "--swap", "--execute")
-        assert database.count(schema, "track") == 9
-        assert database.value(f"SELECT has_schema_privilege('replay_reader', '{schema}', 'USAGE') AND "
-                              f"has_table_privilege('replay_reader', '{schema}.track', 'SELECT')")
-        database.query(f"DELETE FROM {schema}.track WHERE message_id = 'm7'")  # as if it had not caught up
+        assert database.count(SCHEMA, "track") == 9
+        assert database.value(f"SELECT has_schema_privilege('replay_reader', '{SCHEMA}', 'USAGE') AND "
+                              f"has_table_privilege('replay_reader', '{SCHEMA}.track', 'SELECT')")
+        database.query(f"DELETE FROM {SCHEMA}.track WHERE message_id = 'm7'")  # as if it had not caught up
         replay.must("--resume", target["run"], "--swap", "--execute")
-        load(6, range(9, 12))
-        assert database.count(schema, "track") == 12
-    database.close()
+        own.load(6, range(9, 12))
+        assert database.count(SCHEMA, "track") == 12
+
+
+def test_a_live_schema_is_no_target(replays: Replays) -> None:
+    """By its source's name, too, or another's."""
+    schema = replays.source.schema
+    for source in (replays.source.slug, schema):
+        refused = replays.run("--from-earliest", "--source", source, "--target-schema", schema, "--execute")
+        assert refused.returncode > 0 and f"'{schema}' is" in refused.stderr, refused.stderr
+    assert replays.database.value("SELECT count(*) FROM backstitch.replay WHERE target_schema = %s", (schema,)) == 0
+
+
+def test_what_retention_takes_meanwhile_is_told_and_counted(stack: Stack, tmp_path: Path) -> None:
+    """It stops, names what is gone, and goes on without it only when told to."""
+    with own_log(stack, tmp_path, "replay-cut") as own:
+        own.load(0, range(200))
+        replay = own.command("replay")
+        plan = replay.must("--from-earliest", "--source", SOURCE, "--rate", "40")
+        process = replay.start("--resume", plan["run"])
+        wait_until(lambda: own.database.value("SELECT sum(next_offset - from_offset) FROM backstitch.replay_run WHERE run = %s",
+                                              (plan["run"],)) > 0, "the replay has begun")
+        process.terminate()
+        process.communicate(timeout=30)
+        own.log.cut("track")
+        refused = replay.run("--resume", plan["run"])
+        assert refused.returncode == 1 and "retention has taken" in refused.stderr and "--allow-partial" in refused.stderr
+        end = replay.must("--resume", plan["run"], "--allow-partial")
+        assert end["state"] == "done" and end["adds_up"] is True and end["left"] == 0
+        assert end["taken_by_retention"] > 0 and end["taken_by_retention"] + end["records"] == plan["records"]
 
 
 def test_columns_of_a_target_with_fresh_types_are_so_after_a_resume(replays: Replays) -> None:

@@ -110,6 +110,12 @@ class KafkaLog:
                 return None
             raise
 
+    def cut(self, topic: str) -> None:
+        """Deletes all that it holds now, as retention would. Of topics of a test's own: plans of others would refuse."""
+        ends = [TopicPartition(*at, end) for at, end in self.ends().items() if at[0] == f"{self.prefix}.{topic}"]
+        for future in self._admin.delete_records(ends).values():
+            future.result(timeout=15)
+
     def read(self, since: Positions | None = None) -> list[LogRecord]:
         """All records from `since` (default: the start) to the present ends, in no order between partitions."""
         ends = self.ends()
