@@ -308,6 +308,7 @@ int close(int fd)
 
 /* ---- names ---- */
 
+/* What a process before us left without a name is gone with it: the file begins empty. */
 static int open_nameless(const char *name, int flags, mode_t mode)
 {
     char hidden[PATH_MAX];
@@ -318,7 +319,7 @@ static int open_nameless(const char *name, int flags, mode_t mode)
             break;
         }
     }
-    return (int)syscall(SYS_openat, AT_FDCWD, hidden, flags, mode);
+    return (int)syscall(SYS_openat, AT_FDCWD, hidden, flags | O_TRUNC, mode);
 }
 
 int openat(int at, const char *name, int flags, ...)
