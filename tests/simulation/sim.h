@@ -81,6 +81,7 @@ struct sim_database {
     int64_t rows[SIM_TABLES][SIM_EVENTS];   /* the sequence of the copy; 0: no row */
     int64_t best[SIM_TABLES][SIM_EVENTS];   /* the least that was loaded: the rule */
     bool rejected[SIM_TABLES][SIM_EVENTS];
+    bool has_asked[SIM_EVENTS]; /* requests for deletion: of each the first copy counts */
     int64_t asked_at_us[SIM_USERS]; /* the latest request; 0: none */
     uint8_t fate[SIM_RECORDS];
 };
@@ -102,7 +103,8 @@ struct sim_world {
     unsigned versions;              /* fingerprints that were given */
     /* What happened. */
     uint64_t commits, slices, rows, rejections, fenced, resets;
-    bool is_told; /* each action on stdout */
+    struct sim_mirror *mirror; /* PostgreSQL, which does the same; NULL: none */
+    bool is_told;              /* each action on stdout */
     char violation[300];
 };
 
@@ -173,6 +175,25 @@ void sim_database_check_rest(struct sim_world *w);
 
 /* Makes the load true, and checks that everything holds. */
 void sim_commit(struct sim_session *s, const struct sink_load *load);
+
+/* ---- sim_mirror.c ---- */
+
+/* A new database on a real server (tests/support/postgres_server.h). One thread. */
+struct sim_mirror *sim_mirror_open(void);
+void sim_mirror_close(struct sim_mirror *m);
+
+/* Each does to PostgreSQL what was done in memory, and returns the table as it is then,
+ * with one reference. */
+struct table *sim_mirror_extend(struct sim_mirror *m, const struct table_plan *plan);
+struct table *sim_mirror_alter(struct sim_mirror *m, int table, struct view column);
+
+/* Does what memory has done, or has refused with this code ("": done), and holds both
+ * against each other: a difference is a violation. Without a mirror: nothing. */
+void sim_mirror_move(struct sim_world *w, const char *cluster_id,
+                     const struct sink_move *moves, size_t count,
+                     const char *expected_code);
+void sim_mirror_load(struct sim_world *w, const char *cluster_id,
+                     const struct sink_load *load, const char *expected_code);
 
 /* ---- sim_stream.c ---- */
 

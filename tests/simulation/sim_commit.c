@@ -229,8 +229,10 @@ static void put_the_rest(struct sim_session *s, const struct sink_load *load)
     for (size_t i = 0; i < load->deletion_count; i++) {
         const struct map_deletion *d = &load->deletions[i].deletion;
         int64_t *at = &w->database.asked_at_us[d->user_id.data[1] - '0'];
+        bool *has_asked = &w->database.has_asked[event_of(d->message_id)];
         int64_t asked = d->requested_at_ms * 1000;
-        *at = asked > *at ? asked : *at;
+        *at = asked > *at && !*has_asked ? asked : *at;
+        *has_asked = true;
     }
     for (size_t i = 0; i < load->rejected_count; i++) {
         const struct sink_rejected *r = &load->rejected[i];

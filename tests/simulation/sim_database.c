@@ -129,7 +129,11 @@ static bool extend(void *context, const struct table_plan *plan, struct table **
     if (sim_fails(s->world, SIM_DDL_LOCK, 6)) {
         return fail(err, "55P03", "somebody holds the table");
     }
-    add_columns(s->world, number, plan);
+    if (s->world->mirror != NULL) {
+        replace_table(s->world, number, sim_mirror_extend(s->world->mirror, plan));
+    } else {
+        add_columns(s->world, number, plan);
+    }
     if (sim_fails(s->world, SIM_LOST_ANSWER, 30)) {
         return lose(s, err);
     }
@@ -143,15 +147,20 @@ void sim_database_alter(struct sim_world *w, int number)
     if (had == NULL) {
         return;
     }
+    int len = snprintf(name, sizeof name, "human_%u", ++w->versions);
+    sim_tell(w, "a human adds a column to %.*s", VIEW_ARG(table_name(had)));
+    if (w->mirror != NULL) {
+        replace_table(w, number,
+                      sim_mirror_alter(w->mirror, number, view_of(name, (size_t)len)));
+        return;
+    }
     size_t count = table_column_count(had);
     struct column *columns = mem_calloc(count + 1, sizeof *columns);
     for (size_t i = 0; i < count; i++) {
         columns[i] = *table_column(had, i);
     }
-    int len = snprintf(name, sizeof name, "human_%u", w->versions);
     columns[count] =
         (struct column){ .name = view_of(name, (size_t)len), .type = COLUMN_TEXT };
-    sim_tell(w, "a human adds a column to %.*s", VIEW_ARG(table_name(had)));
     replace_table(w, number, make_table(w, table_name(had), columns, count + 1));
     free(columns);
 }
@@ -213,19 +222,20 @@ static bool move_positions(void *context, const char *cluster_id,
                            const struct sink_move *moves, size_t count, struct error *err)
 {
     struct sim_session *s = context;
-    (void)cluster_id;
     if (!is_there(s, err)) {
         return false;
     }
     for (size_t i = 0; i < count; i++) {
         size_t number = log_number(s, moves[i].topic, moves[i].partition);
         if (s->world->database.position[number] != moves[i].expected) {
+            sim_mirror_move(s->world, cluster_id, moves, count, "BS001");
             return fail(err, "BS001", "the position is another's");
         }
     }
     for (size_t i = 0; i < count; i++) {
         move(s, &moves[i]);
     }
+    sim_mirror_move(s->world, cluster_id, moves, count, "");
     return !sim_fails(s->world, SIM_LOST_ANSWER, 10) || lose(s, err);
 }
 
@@ -345,15 +355,18 @@ static bool load(void *context, const char *cluster_id, const struct sink_load *
                  struct load_counts *counts, size_t *failed_table, struct error *err)
 {
     struct sim_session *s = context;
-    (void)cluster_id;
     *failed_table = SINK_NO_TABLE;
     if (!check_load(s, load, failed_table, err)) {
         s->world->fenced += strcmp(err->code, "BS001") == 0 ? 1 : 0;
+        if (strncmp(err->code, "BS", 2) == 0) { /* of itself; the rest was drawn */
+            sim_mirror_load(s->world, cluster_id, load, err->code);
+        }
         sim_tell(s->world, "loader %d: a load fails: %s %s", s->loader, err->code,
                  err->text);
         return false;
     }
     sim_commit(s, load);
+    sim_mirror_load(s->world, cluster_id, load, "");
     for (size_t i = 0; i < load->table_count; i++) {
         counts[i].rows_new = load->tables[i].row_count;
     }

@@ -96,6 +96,12 @@ static int64_t receipt_of(const struct sim_world *w, bool is_late)
     return FIRST_RECEIPT_MS + (is_late ? SIM_RECORDS - number : SIM_RECORDS + number);
 }
 
+/* A copy of a request for deletion asks for the same user. */
+static uint8_t user_of(unsigned drawn, unsigned event, bool is_request)
+{
+    return (uint8_t)(is_request ? event % SIM_USERS : drawn);
+}
+
 void sim_produce(struct sim_world *w)
 {
     if (w->record_count == SIM_RECORDS) {
@@ -118,7 +124,7 @@ void sim_produce(struct sim_world *w)
     *r = (struct sim_record){
         .log = (uint8_t)log_number,
         .event = (uint16_t)event,
-        .user = (uint8_t)sim_random(w, SIM_USERS),
+        .user = user_of(sim_random(w, SIM_USERS), event, is_request),
         .key = (uint8_t)sim_random(w, 12),
         .is_refused = sim_fails(w, SIM_REFUSED, 25) && !is_request,
         .is_malformed = sim_fails(w, SIM_REFUSED, 25) && !is_request,

@@ -2,14 +2,18 @@
  * where everything fails that can, one history a seed (sim.h).
  *
  * usage: simulate [--seconds N] [--seed S] [--histories N] [--faults MASK] [--tell]
+ *                 [--postgres]
  *
  * A history is a few hundred records and as many faults; then the faults stop, and
  * everything must come to rest: all loaded, each event once, the right copy. Ends with 1
  * at the first violation, after it has looked for the fewest kinds of faults that still
- * show it, and told that history. */
+ * show it, and told that history. With --postgres a real PostgreSQL does all that the
+ * database in memory does, and is compared with it at each step (sim_mirror.c); it cannot
+ * fail over. */
 #include "loader/consume/consumer.h"
 
 #include "tests/simulation/sim.h"
+#include "tests/support/postgres_server.h"
 #include "tests/support/step_writer.h"
 
 #include "common/base/clock.h"
@@ -43,6 +47,7 @@ struct simulation {
     struct loader loaders[SIM_LOADERS];
     struct loader_metrics *metrics;
     uint64_t steps;
+    bool has_postgres;
 };
 
 /* Who does not wait for the writer finds it a step further or not. */
@@ -318,7 +323,8 @@ static bool live(struct simulation *s, uint64_t seed, uint32_t faults, bool is_t
 {
     struct sim_world *w = &s->world;
     sim_world_init(w, seed);
-    w->faults = faults;
+    w->mirror = s->has_postgres ? sim_mirror_open() : NULL;
+    w->faults = s->has_postgres ? faults & ~(1u << SIM_FAIL_OVER) : faults;
     w->is_told = is_told;
     for (int i = 0; i < SIM_LOADERS; i++) {
         s->loaders[i].consumer = NULL;
@@ -340,6 +346,7 @@ static bool live(struct simulation *s, uint64_t seed, uint32_t faults, bool is_t
     for (int i = 0; i < SIM_LOADERS; i++) {
         loader_end(s, i, w->violation[0] != '\0');
     }
+    sim_mirror_close(w->mirror);
     sim_world_release(w);
     return w->violation[0] == '\0';
 }
@@ -400,7 +407,7 @@ static void add(struct totals *t, const struct sim_world *w)
 
 struct arguments {
     uint64_t seconds, seed, histories, faults;
-    bool tells;
+    bool tells, has_postgres;
 };
 
 static bool read_arguments(int argc, char **argv, struct arguments *a)
@@ -413,9 +420,11 @@ static bool read_arguments(int argc, char **argv, struct arguments *a)
                                                                  : NULL;
         if (strcmp(argv[i], "--tell") == 0) {
             a->tells = true;
+        } else if (strcmp(argv[i], "--postgres") == 0) {
+            a->has_postgres = true;
         } else if (number == NULL || ++i == argc) {
             fprintf(stderr, "usage: simulate [--seconds N] [--seed S] [--histories N]"
-                            " [--faults MASK] [--tell]\n");
+                            " [--faults MASK] [--tell] [--postgres]\n");
             return false;
         } else {
             *number = strtoull(argv[i], NULL, 0);
@@ -438,6 +447,10 @@ int main(int argc, char **argv)
     struct simulation *s = mem_calloc(1, sizeof *s);
     struct totals t = { 0 };
     s->metrics = loader_metrics_new();
+    s->has_postgres = a.has_postgres;
+    if (a.has_postgres) {
+        postgres_server_start();
+    }
     int64_t until = clock_mono_ms() + (int64_t)a.seconds * 1000;
     uint32_t faults = (uint32_t)a.faults;
     uint64_t count = 0;
@@ -459,5 +472,8 @@ int main(int argc, char **argv)
            t.resets);
     loader_metrics_free(s->metrics);
     free(s);
+    if (a.has_postgres) {
+        postgres_server_stop();
+    }
     return holds ? 0 : 1;
 }
