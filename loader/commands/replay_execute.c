@@ -15,8 +15,9 @@
 #include <string.h>
 
 #define LOOK_EVERY_MS 1000
-/* What does not fill a batch waits longer than live: it is in no hurry. */
-#define BATCH_AGE_MS 200
+/* A bite of a replay that yields fills no batch (replay_stream.c): this is how soon it is
+ * loaded. */
+#define BATCH_AGE_MS 20
 
 /* ---- may it run? ---- */
 
