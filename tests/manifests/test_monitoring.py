@@ -87,7 +87,8 @@ def differences(before: Any, after: Any, path: str = "") -> list[str]:
 
 
 def queries(dashboard: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(panel["title"], target["expr"]) for panel in dashboard["panels"] for target in panel.get("targets", [])]
+    """Those for Prometheus; what PostgreSQL is asked is tried against a running stack."""
+    return [(panel["title"], target["expr"]) for panel in dashboard["panels"] for target in panel.get("targets", []) if "rawSql" not in target]
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.name)
