@@ -48,12 +48,18 @@ port_holder() {
     fi
 }
 
-# port_require_free PART PORT...: ends the script when one is taken.
+# port_require_free PART PORT...: ends the script when one is taken. Of a process that was killed a moment ago threads may
+# still be ending, with its sockets, when nothing else is seen of it: a holder without a name gets 5 s.
 port_require_free() {
-    local part=$1 port holder
+    local part=$1 port holder tries
     shift
     for port; do
         holder=$(port_holder "$port")
+        for ((tries = 0; tries < 50; tries++)); do
+            [[ $holder == 'a process of'* ]] || break
+            sleep 0.1
+            holder=$(port_holder "$port")
+        done
         [ -z "$holder" ] ||
             die "$part" "port $port is taken by $holder: stop it, or choose other ports with BACKSTITCH_PORT_BASE (now $PORT_BASE)"
     done
