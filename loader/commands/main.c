@@ -353,7 +353,7 @@ static const struct command commands[] = {
           "what retention has\ntaken. --resume executes it, and goes on after a stop or "
           "a crash, from any host. Loads as the\nlive loader does, beside it: copies of "
           "rows that are there change nothing, users who asked for\ndeletion stay "
-          "deleted. While others load live it takes a third of the time. Exit codes: "
+          "deleted. While others load live it takes a quarter of the time. Exit codes: "
           "0\ndone and it adds up, 1 failed, 3 stopped.",
       .flags = { .options = replay_options,
                  .count = sizeof replay_options / sizeof replay_options[0] },

@@ -33,8 +33,8 @@ struct replay_stream_setup {
 /* Takes over setup->under; ranges are copied, the selection must outlive it. */
 void replay_stream_open(const struct replay_stream_setup *setup, struct stream *out);
 
-/* While others load live, a replay takes a third of the time, in small transactions: it
- * rests after each for twice as long as that took. */
+/* While others load live, a replay takes a quarter of the time, in small transactions: it
+ * rests after each for three times as long as that took. */
 void replay_stream_set_yields(struct stream *stream, bool yields);
 
 /* True when every range was read to its end and all of it is loaded. */

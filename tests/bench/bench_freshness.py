@@ -165,7 +165,7 @@ def run_freshness(bed: Bed) -> None:
 
 
 def run_replay(bed: Bed) -> None:
-    """Two thirds of the time are the live loader's: that is what a replay that yields promises."""
+    """Three quarters of the time are the live loader's: that is what a replay that yields promises."""
     def replay(begins_at: float, _program: object, database: Database, log: Log) -> float:
         time.sleep(max(0, begins_at + WARM_SECONDS - time.time()))
         return bed.command(log, database, log.records, "replay", "--from-earliest", "--until-offset", str(log.records // 12 - 1),

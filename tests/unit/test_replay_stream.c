@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#define BITE 1500 /* as replay_stream.c has it */
+#define BITE 800 /* as replay_stream.c has it */
 
 static struct fake_cluster cluster;
 static struct fake_stream under;
@@ -107,8 +107,8 @@ static void beside_live_loading_it_rests_after_each_bite(void **state)
     assert_int_equal(read_all(&wanted), 0);
     cluster.now_ms += 10;
     commit(BITE);
-    cluster.now_ms += 2 * 50 - 1;
-    assert_int_equal(read_all(&wanted), 0); /* rests twice as long as it took */
+    cluster.now_ms += 3 * 50 - 1;
+    assert_int_equal(read_all(&wanted), 0); /* rests three times as long as it took */
     cluster.now_ms += 1;
     assert_int_equal(read_all(&wanted), BITE);
     close_range();
@@ -134,7 +134,7 @@ static void what_is_passed_over_is_no_work(void **state)
 {
     (void)state;
     unsigned wanted = 0;
-    selection_add(&selection, SELECTION_PLACE, view_cstr("segment.track:0:7000"));
+    selection_add(&selection, SELECTION_PLACE, view_cstr("segment.track:0:3000"));
     selection_seal(&selection);
     open_range(5 * BITE, 0, 5 * BITE);
     replay_stream_set_yields(&stream, true);
