@@ -26,6 +26,7 @@
 #define LONG_MS 30000
 #define MAX_EVENT_BYTES (1u << 20)
 #define EVENT "{\"type\":\"track\"}"
+#define QUEUE_RECORDS 10 /* as the test's file of properties says */
 
 struct bench {
     struct mock_kafka *kafka;
@@ -36,12 +37,14 @@ struct bench {
     struct arena arena;
 };
 
-static void open_bench(struct bench *b, struct mock_kafka *kafka, uint64_t ack_timeout_ms)
+static void open_bench(struct bench *b, struct mock_kafka *kafka, uint64_t ack_timeout_ms,
+                       const char *config_file)
 {
     struct error err;
     b->kafka = kafka;
     delivery_bed_open(&b->bed);
     struct kafka_publisher_setup setup = { .brokers = mock_kafka_brokers(b->kafka),
+                                           .config_file = config_file,
                                            .topic_prefix = MOCK_KAFKA_PREFIX,
                                            .max_event_bytes = MAX_EVENT_BYTES };
     assert_true(kafka_publisher_open(&setup, &b->publisher, &err));
@@ -63,7 +66,7 @@ static void close_bench(struct bench *b)
 static int set_up(void **state)
 {
     *state = mem_calloc(1, sizeof(struct bench));
-    open_bench(*state, mock_kafka_start(), 50);
+    open_bench(*state, mock_kafka_start(), 50, NULL);
     return 0;
 }
 
@@ -72,7 +75,7 @@ static int set_up_without_topics(void **state)
     *state = mem_calloc(1, sizeof(struct bench));
     struct mock_kafka *kafka = mock_kafka_start();
     mock_kafka_hide_topics(kafka);
-    open_bench(*state, kafka, 50);
+    open_bench(*state, kafka, 50, NULL);
     return 0;
 }
 
@@ -279,27 +282,46 @@ static void test_after_a_fatal_error_a_new_producer_goes_on(void **state)
     assert_int_equal(result, DELIVERY_IN_KAFKA);
 }
 
+#define CONFIG_PATH "/tmp/test_ingest_ack_rule.XXXXXX"
+
+/* A file of properties for Kafka's client, open to be written on. */
+static int make_config(char path[], const char *text)
+{
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    return fd;
+}
+
+/* What the queue of Kafka's client has no room for is nowhere: without a spool the
+ * request is refused, though its beginning arrives. */
+static void test_what_the_clients_queue_does_not_take_is_not_acknowledged(void **state)
+{
+    char path[] = CONFIG_PATH;
+    struct bench b = { .kafka = NULL };
+    struct mock_record taken[1 + QUEUE_RECORDS];
+    (void)state;
+    close(make_config(path, "queue.buffering.max.messages=10\n"));
+    open_bench(&b, mock_kafka_start(), LONG_MS, path);
+    unlink(path);
+    assert_int_equal(publish(&b, 1, LONG_MS), DELIVERY_IN_KAFKA);
+    mock_kafka_set_delay(b.kafka, 500); /* none ends before all are handed over */
+    assert_int_equal(publish(&b, 2 * QUEUE_RECORDS, LONG_MS), DELIVERY_REFUSED);
+    mock_kafka_set_delay(b.kafka, 0);
+    mock_kafka_read(b.kafka, EVENT_TRACK, 1 + QUEUE_RECORDS, &b.arena, taken);
+    assert_true(kafka_publisher_close(b.publisher, LONG_MS));
+    close_bench(&b);
+}
+
 /* The file of properties was read at the start: what became of it since is no reason to
  * end, nor not to go on. */
 static void test_a_configuration_that_went_bad_does_not_matter(void **state)
 {
-    char path[] = "/tmp/test_ingest_ack_rule.XXXXXX";
+    char path[] = CONFIG_PATH;
     struct bench b = { .kafka = NULL };
-    struct error err;
     (void)state;
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, "socket.timeout.ms=20000\n", 24), 24);
-    b.kafka = mock_kafka_start();
-    delivery_bed_open(&b.bed);
-    struct kafka_publisher_setup setup = { .brokers = mock_kafka_brokers(b.kafka),
-                                           .config_file = path,
-                                           .topic_prefix = MOCK_KAFKA_PREFIX,
-                                           .max_event_bytes = MAX_EVENT_BYTES };
-    assert_true(kafka_publisher_open(&setup, &b.publisher, &err));
-    struct ack_rule_setup rule = { .publisher = b.publisher, .ack_timeout_ms = 50 };
-    b.rule = ack_rule_new(&rule);
-    b.port = ack_rule_port(b.rule);
+    int fd = make_config(path, "socket.timeout.ms=20000\n");
+    open_bench(&b, mock_kafka_start(), 50, path);
     assert_int_equal(write(fd, "half a li", 9), 9);
     close(fd);
     mock_kafka_fail_produce(b.kafka, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, 2);
@@ -322,7 +344,7 @@ static void test_closing_waits_for_what_is_under_way(void **state)
 {
     struct bench b = { .kafka = NULL };
     (void)state;
-    open_bench(&b, mock_kafka_start(), 1000);
+    open_bench(&b, mock_kafka_start(), 1000, NULL);
     assert_int_equal(publish(&b, 1, LONG_MS), DELIVERY_IN_KAFKA);
     mock_kafka_set_delay(b.kafka, 200);
     assert_int_equal(publish(&b, 5, 1), DELIVERY_LATE);
@@ -335,7 +357,7 @@ static void test_closing_does_not_wait_for_a_kafka_that_is_away(void **state)
 {
     struct bench b = { .kafka = NULL };
     (void)state;
-    open_bench(&b, mock_kafka_start(), 50);
+    open_bench(&b, mock_kafka_start(), 50, NULL);
     assert_int_equal(publish(&b, 1, LONG_MS), DELIVERY_IN_KAFKA);
     mock_kafka_set_down(b.kafka);
     for (int i = 0; i < 3; i++) {
@@ -366,6 +388,7 @@ int main(void)
         WITH_TOPICS(test_after_a_fatal_error_a_new_producer_goes_on),
         WITH_TOPICS(test_a_request_late_by_its_own_size_does_not_open_the_circuit),
         WITH_TOPICS(test_an_outage_ends_without_traffic),
+        cmocka_unit_test(test_what_the_clients_queue_does_not_take_is_not_acknowledged),
         cmocka_unit_test(test_a_configuration_that_went_bad_does_not_matter),
         cmocka_unit_test(test_closing_waits_for_what_is_under_way),
         cmocka_unit_test(test_closing_does_not_wait_for_a_kafka_that_is_away),

@@ -150,6 +150,10 @@ int http_client_exchange(uint16_t port, struct view request, struct http_answer 
     http_client_try_send(&c,
                          request); /* the server may answer and close before the end */
     bool is_answered = http_client_receive(&c, true, out);
+    http_client_finish(&c);
+    if (is_answered && !http_client_sees_end(&c, HTTP_CLIENT_PATIENCE_MS)) {
+        fail_msg("behind the answer %d there is more, or no end", out->status);
+    }
     http_client_close(&c);
     return is_answered ? out->status : 0;
 }

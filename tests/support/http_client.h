@@ -51,7 +51,8 @@ void http_answer_release(struct http_answer *a);
 /* The value of a header; false when it is not there. */
 bool http_answer_header(const struct http_answer *a, const char *name, struct view *out);
 
-/* One request on a connection of its own. Returns the status, 0 when no answer came. */
+/* One request on a connection of its own. Returns the status, 0 when no answer came;
+ * fails the test when anything follows the answer. */
 int http_client_exchange(uint16_t port, struct view request, struct http_answer *out);
 
 #endif
