@@ -325,7 +325,8 @@ CREATE FUNCTION backstitch.hold(p_group text, p_cluster text, p_topic text, p_pa
         code = EXCLUDED.code, reason = EXCLUDED.reason
 $$;
 
--- Part of a held range is loaded: its start moves from p_from to p_to; BS001 when it is not at p_from. p_lost: so many of these
+-- Part of a held range is loaded: its start moves from p_from to p_to; BS001 when it is not at p_from, or p_to lies behind its end (a
+-- database that went back to an older copy has a shorter one: what lies there is still to come). p_lost: so many of these
 -- offsets were no longer in the log.
 CREATE FUNCTION backstitch.advance_held(p_group text, p_cluster text, p_topic text, p_partition int, p_schema text, p_table text,
                                         p_from bigint, p_to bigint, p_lost bigint) RETURNS void
@@ -333,10 +334,10 @@ CREATE FUNCTION backstitch.advance_held(p_group text, p_cluster text, p_topic te
 BEGIN
     UPDATE backstitch.held SET from_offset = p_to, tried_at = now()
      WHERE consumer_group = p_group AND cluster_id = p_cluster AND topic = p_topic AND kafka_partition = p_partition
-       AND "schema" = p_schema AND "table" = p_table AND from_offset = p_from;
+       AND "schema" = p_schema AND "table" = p_table AND from_offset = p_from AND to_offset >= p_to;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'what waits for %.% in %:% does not begin at %', p_schema, p_table, p_topic, p_partition, p_from
-            USING ERRCODE = 'BS001';
+        RAISE EXCEPTION 'what waits for %.% in %:% does not begin at %, or ends before %', p_schema, p_table, p_topic, p_partition,
+            p_from, p_to USING ERRCODE = 'BS001';
     END IF;
     DELETE FROM backstitch.held
      WHERE consumer_group = p_group AND cluster_id = p_cluster AND topic = p_topic AND kafka_partition = p_partition

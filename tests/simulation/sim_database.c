@@ -292,8 +292,8 @@ static bool check_positions(struct sim_session *s, const struct sink_load *load,
     struct sim_database *d = &s->world->database;
     if (load->slice != NULL) {
         const struct sink_range *r = sim_find_held(d, load->slice);
-        if (r == NULL || r->from != load->slice->from) {
-            return fail(err, "BS001", "the range does not begin there");
+        if (r == NULL || r->from != load->slice->from || r->to < load->slice->to) {
+            return fail(err, "BS001", "the range does not begin or end there");
         }
     }
     for (size_t i = 0; i < load->interval_count; i++) {
