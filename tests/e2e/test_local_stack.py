@@ -6,14 +6,17 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from database import Database
+from senders import basic
 from stack import LOCAL, TYPES, Stack
 from waiting import wait_until
 
@@ -200,6 +203,30 @@ def test_loaders_are_added_and_removed(second: Stack) -> None:
     assert second.loaders == ["loader", "loader-2", "loader-3"] and all(map(second.is_ready, second.loaders))
     second.up(1)
     assert second.loaders == ["loader"]
+
+
+def test_tls_in_front_of_ingest_is_remembered(second: Stack) -> None:
+    """A sender that knows the CA sends through it, and is told that address; a certificate that is damaged is made anew."""
+    assert f"https://localhost:{second.port_base + 21}" in second.must("up", "--no-sample", "--tls")
+    (second.state / "tls" / "events.pem").write_text("no certificate")
+    second.must("down")
+    second.must("up", "--no-sample")
+    env = second.env
+    context = ssl.create_default_context(cafile=env["INGEST_CA_FILE"])
+
+    def ask(path: str, body: bytes | None = None) -> bytes:
+        request = urllib.request.Request(env["INGEST_TLS_URL"] + path, body, basic(env["WRITE_KEY"]))
+        with urllib.request.urlopen(request, timeout=10, context=context) as answer:
+            return bytes(answer.read())
+
+    assert f"localhost:{second.port_base + 21}/v1" in ask(f"/v1/projects/{env['WRITE_KEY']}/settings").decode()
+    ask("/v1/track", b'{"type":"track","messageId":"through-tls","userId":"u","event":"E"}')
+    database = Database(env["DATABASE_URL"])
+    wait_until(lambda: [row for row in database.rows(env["SOURCE_SCHEMA"], "track") if row["message_id"] == "through-tls"], "it is a row")
+    database.close()
+    before = (second.pid("proxy"), second.pid("ingest"))
+    assert second.must("up", "--tls").count(f"pid {before[0]}") == 1
+    assert (second.pid("proxy"), second.pid("ingest")) == before
 
 
 def test_down_keeps_the_rows_and_up_goes_on_with_them(second: Stack) -> None:

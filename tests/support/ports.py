@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Iterable
 
-STACK_OFFSETS = (*range(14), 20, 32)  # what a stack may use, counted from its port base (deploy/local/README.md)
+STACK_OFFSETS = (*range(14), 20, 21, 32)  # what a stack may use, counted from its port base (deploy/local/README.md)
 FIRST, LAST, STEP = 20000, 30000, 50
 LASTING_FIRST, LASTING_LAST = 30000, 32700
 _handed_out: set[int] = set()

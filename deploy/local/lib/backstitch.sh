@@ -12,12 +12,18 @@ ingest_url() {
 
 # The environment of every ingest command, one NAME=value a line.
 ingest_settings() {
+    local public
+    public=$(ingest_url)
+    if proxy_is_wanted; then
+        public=$(proxy_url)
+        printf '%s\n' "INGEST_TRUSTED_PROXIES=127.0.0.1"
+    fi
     printf '%s\n' "KAFKA_BROKERS=$KAFKA" \
         "INGEST_LISTEN=127.0.0.1:$(port_of ingest)" \
         "INGEST_ADMIN_LISTEN=127.0.0.1:$(port_of ingest-admin)" \
         "INGEST_SOURCES_FILE=$STATE/sources.json" \
         "INGEST_SPOOL_DIR=$STATE/spool" \
-        "INGEST_PUBLIC_URL=${INGEST_PUBLIC_URL:-$(ingest_url)}"
+        "INGEST_PUBLIC_URL=${INGEST_PUBLIC_URL:-$public}"
 }
 
 # loader_settings PART
@@ -145,6 +151,10 @@ env_lines() {
     local source
     mapfile -t source < <(source_fields slug schema write_key token secret)
     env_line INGEST_URL "$(ingest_url)"
+    if proxy_is_wanted; then
+        env_line INGEST_TLS_URL "$(proxy_url)"
+        env_line INGEST_CA_FILE "$(proxy_ca)"
+    fi
     env_line INGEST_ADMIN_URL "http://127.0.0.1:$(port_of ingest-admin)"
     env_line LOADER_ADMIN_URL "http://127.0.0.1:$(port_of loader)"
     env_line KAFKA_BROKERS "$KAFKA"

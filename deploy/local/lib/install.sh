@@ -38,6 +38,9 @@ postgresql-client cmd psql'
 readonly NEEDS_POSTGRES='
 postgresql postgres_server 15'
 
+readonly NEEDS_TLS='
+openssl cmd openssl'
+
 readonly NEEDS_PGBOUNCER='
 pgbouncer file /usr/sbin/pgbouncer'
 
@@ -130,4 +133,21 @@ packages_install() {
     apt_install "$@" || { as_root apt-get update && apt_install "$@"; } || code=$?
     as_root rm -f "$hold"
     return "$code"
+}
+
+# package_unpack PART PACKAGE: Debian's package, unpacked into build/PACKAGE and not installed, for a
+# program that would start a server of its own.
+package_unpack() {
+    local log=$STATE/log/packages.log folder=$CHECKOUT/build/$2
+    build_lock
+    say "$1" "fetching Debian's package $2 (log: $log)"
+    rm -rf -- "$folder.new"
+    mkdir -p -- "$folder.new"
+    {
+        (cd -- "$folder.new" && apt-get download -q "$2") &&
+            dpkg-deb -x "$folder.new/$2"_*.deb "$folder.new"
+    } >>"$log" 2>&1 || die_with_log "$1" "its package could not be fetched (apt-get update may help)" "$log"
+    rm -rf -- "$folder"
+    mv -T -- "$folder.new" "$folder"
+    build_unlock
 }

@@ -22,7 +22,7 @@ ports_decide() {
     fi
 }
 
-# port_of NAME: ingest, ingest-admin, loader, loader-2 .., kafka, kafka-controller, prometheus, postgres.
+# port_of NAME: ingest, ingest-admin, loader, loader-2 .., kafka, kafka-controller, prometheus, proxy, postgres.
 port_of() {
     case $1 in
         ingest) echo $((PORT_BASE)) ;;
@@ -32,6 +32,7 @@ port_of() {
         kafka) echo $((PORT_BASE + 12)) ;;
         kafka-controller) echo $((PORT_BASE + 13)) ;;
         prometheus) echo $((PORT_BASE + 20)) ;;
+        proxy) echo $((PORT_BASE + 21)) ;;
         postgres) echo $((PORT_BASE + 32)) ;;
     esac
 }

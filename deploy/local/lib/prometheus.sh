@@ -8,22 +8,6 @@ prometheus_program() {
     command -v prometheus || echo "$CHECKOUT/build/prometheus/usr/bin/prometheus"
 }
 
-prometheus_fetch() {
-    local log=$STATE/log/packages.log folder=$CHECKOUT/build/prometheus
-    build_lock
-    if [ ! -x "$(prometheus_program)" ]; then
-        say prometheus "fetching Debian's package (log: $log)"
-        rm -rf -- "$folder" "$folder.new"
-        mkdir -p -- "$folder.new"
-        {
-            (cd -- "$folder.new" && apt-get download -q prometheus) &&
-                dpkg-deb -x "$folder.new"/prometheus_*.deb "$folder.new"
-        } >>"$log" 2>&1 || die_with_log prometheus "its package could not be fetched (apt-get update may help)" "$log"
-        mv -T -- "$folder.new" "$folder"
-    fi
-    build_unlock
-}
-
 # prometheus_write_config LOADERS
 prometheus_write_config() {
     local part
@@ -47,7 +31,7 @@ EOF
 
 # prometheus_up LOADERS: started, or started again for another number of loaders.
 prometheus_up() {
-    prometheus_fetch
+    [ -x "$(prometheus_program)" ] || package_unpack prometheus prometheus
     process_stop prometheus
     port_require_free prometheus "$(port_of prometheus)"
     prometheus_write_config "$1"
