@@ -283,6 +283,7 @@ static bool read_log(struct audit *a, struct error *err)
     struct progress p;
     bool done = true;
     int64_t read = 0;
+    audit_tally_expect(&a->report.tally, (uint64_t)(sum.to - sum.from));
     progress_begin(&p, "audit_progress", "records", sum.to - sum.from);
     while (done && !shutdown_is_requested() && !replay_stream_is_done(a->stream)) {
         struct batch *b = batch_new();

@@ -120,6 +120,17 @@ static void grow(struct audit_tally *t)
     t->id_capacity = capacity;
 }
 
+void audit_tally_expect(struct audit_tally *t, uint64_t records)
+{
+    size_t capacity = FIRST_IDS;
+    REQUIRE(t->ids == NULL);
+    while (capacity < MOST_SLOTS && capacity * FULL_PART <= records * FULL_OF) {
+        capacity *= 2;
+    }
+    t->ids = mem_calloc(capacity, sizeof *t->ids);
+    t->id_capacity = capacity;
+}
+
 /* The same id in two tables is two events: the table is part of what is hashed. */
 static uint64_t digest(struct view schema, struct view table, struct view message_id)
 {

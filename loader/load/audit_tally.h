@@ -2,7 +2,8 @@
  * are copies. Pure.
  *
  * Distinct ids are told from copies by 64 bits of their digest, 8 bytes each: 10 million
- * ids take 128 MiB, 200 while the set grows. Beyond AUDIT_IDS_MAX copies are no longer
+ * ids take 128 MiB, and half as much again while the set grows, so it is best told how
+ * many to expect. Beyond AUDIT_IDS_MAX copies are no longer
  * told from first ones (is_over): memory is bounded whatever the range. Whether an event
  * is missing never depends on it.
  */
@@ -47,6 +48,9 @@ struct audit_tally {
     bool is_over;
     uint64_t records;
 };
+
+/* So many records will be met: before the first one. */
+void audit_tally_expect(struct audit_tally *t, uint64_t records);
 
 /* A record of this table was met: true when its id is new. */
 bool audit_tally_meet(struct audit_tally *t, struct view schema, struct view table,

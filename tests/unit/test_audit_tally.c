@@ -46,6 +46,31 @@ static void many_ids_are_told_apart(void **state)
     audit_tally_release(&t);
 }
 
+/* Growing holds the set twice: what is expected has its room from the start, also at the
+ * powers of two, and what is beyond that still has some. */
+static void what_is_expected_does_not_grow(void **state)
+{
+    (void)state;
+    static const unsigned expected[] = { 0, 1, 2730, 2731, 5461, MANY };
+    char id[32];
+    for (size_t e = 0; e < sizeof expected / sizeof expected[0]; e++) {
+        struct audit_tally t = { .row_count = 0 };
+        audit_tally_expect(&t, expected[e]);
+        size_t room = t.id_capacity;
+        for (unsigned i = 0; i < expected[e]; i++) {
+            snprintf(id, sizeof id, "id %u", i);
+            assert_true(meet(&t, "track", 0, id));
+        }
+        assert_int_equal(t.id_capacity, room);
+        for (unsigned i = 0; i <= room; i++) {
+            snprintf(id, sizeof id, "beyond %u", i);
+            assert_true(meet(&t, "track", 0, id));
+        }
+        assert_int_equal(t.id_count, expected[e] + room + 1);
+        audit_tally_release(&t);
+    }
+}
+
 static void fates_are_counted_by_table_and_day(void **state)
 {
     (void)state;
@@ -72,6 +97,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_id_is_new_once_in_each_table),
         cmocka_unit_test(many_ids_are_told_apart),
+        cmocka_unit_test(what_is_expected_does_not_grow),
         cmocka_unit_test(fates_are_counted_by_table_and_day),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
