@@ -23,6 +23,7 @@ REQUESTS_A_CONNECTION = 20  # then a new one, which the Service may give to anot
 EVENTS_A_ROUND = 50
 
 rounds = count(1)
+sent_before: set[str] = set()  # ids of all events that any load has sent, whatever became of its test: they share a source
 
 
 class Load:
@@ -54,6 +55,7 @@ class Load:
         for thread in self._threads:
             thread.join(self._give_up_after + 30)
             assert not thread.is_alive(), "a sender hangs"
+        sent_before.update(self._asked)
         return self._report
 
     @property
@@ -64,11 +66,6 @@ class Load:
     @property
     def report(self) -> Report:
         return self._report
-
-    @property
-    def asked(self) -> set[str]:
-        """Ids of all events that were ever sent."""
-        return self._asked
 
     def summary(self) -> str:
         """For the protocol of a run."""
@@ -125,15 +122,6 @@ def check_all(load: Load, log: KafkaLog, database: Database, seconds: float = 12
     assert not lost, f"{len(lost)} acknowledged events are not in PostgreSQL: {sorted(lost)[:5]}"
     twice = [message_id for message_id, times in rows.items() if times > 1]
     assert not twice, f"{len(twice)} events are there more than once: {twice[:5]}"
-    unknown = {message_id for message_id in rows if message_id.startswith("k")} - everything_sent(load)
+    unknown = {message_id for message_id in rows if message_id.startswith("k")} - sent_before
     assert not unknown, f"{len(unknown)} rows that nobody sent: {sorted(unknown)[:5]}"
     assert database.count(load.source.schema, "_sdc_rejected") == 0, database.rejected(load.source.schema)[:3]
-
-
-sent_before: set[str] = set()
-
-
-def everything_sent(load: Load) -> set[str]:
-    """By this load and those before it: they share a source."""
-    sent_before.update(load.asked)
-    return sent_before

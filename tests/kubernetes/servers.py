@@ -42,7 +42,7 @@ class Server:
         assert not answers(self.port), f"{HOST}:{self.port} is taken by another server"
         with open(self.folder / "server.log", "ab") as log:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-        wait_until(lambda: answers(self.port), f"port {self.port} answers; log: {self.folder}/server.log", 60)
+        wait_until(lambda: answers(self.port), f"port {self.port} answers; log: {self.folder}/server.log", 120)
 
     def _pids(self) -> list[int]:
         """The server and its children, which PostgreSQL has for every connection."""
@@ -150,7 +150,7 @@ class Postgres(Server):
     def start(self) -> None:
         self._spawn([*self._as_owner, self._postgres, "-D", str(self.folder / "data"), "-h", HOST, "-p", str(self.port),
                      "-k", str(self.folder), "-c", "max_connections=100"])
-        wait_until(self._serves, f"PostgreSQL serves; log: {self.folder}/server.log", 60)
+        wait_until(self._serves, f"PostgreSQL serves; log: {self.folder}/server.log", 120)
 
     def _serves(self) -> bool:
         """It opens its port before it has recovered."""

@@ -89,11 +89,16 @@ def test_stops_in_its_time_meanwhile(running: Deployment, source: Source, log: K
 
 def watch_end(namespace: Namespace, pod: Object) -> Object:
     """Deletes a pod, and how its container ended. A finalizer keeps the pod's object until that was read."""
-    name = name_of(pod)
+    name, before = name_of(pod), has_ended(pod)  # an earlier life of the container, which was killed by another test
     namespace.kubectl("patch", "pod", name, "--type=merge", "-p", '{"metadata":{"finalizers":["backstitch.test/watched"]}}')
+
+    def ended() -> Object | None:
+        found = has_ended(namespace.get("pod", name))
+        return found if found != before else None
+
     try:
         namespace.kubectl("delete", "pod", name, "--wait=false")
-        return wait_until(lambda: has_ended(namespace.get("pod", name)), f"{name} ends", GRACE_SECONDS + 30)
+        return wait_until(ended, f"{name} ends", GRACE_SECONDS + 30)
     finally:
         namespace.kubectl("patch", "pod", name, "--type=merge", "-p", '{"metadata":{"finalizers":null}}', check=False)
 
