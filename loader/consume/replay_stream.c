@@ -396,12 +396,11 @@ bool replay_stream_is_done(const struct stream *stream)
 {
     const struct replay_stream *s = stream->context;
     for (size_t i = 0; i < s->count; i++) {
-        const struct range *r = &s->ranges[i];
-        if (!is_read(r) || r->loaded < r->handed_out) {
+        if (!is_read(&s->ranges[i])) {
             return false;
         }
     }
-    return true;
+    return is_all_loaded(s);
 }
 
 const char *replay_stream_fault(const struct stream *stream)

@@ -202,6 +202,30 @@ static void test_a_position_that_is_not_ours_is_told(void **state)
     bed_assert_sql(&f->eye, "0", "SELECT count(*) FROM shop.track");
 }
 
+#define ADVANCE_HELD(from, to)                                                           \
+    "SELECT backstitch.advance_held('g','c','t',0,'shop','track'," from "," to ",0)"
+
+/* It moves the range's start, and only from where that is to where the range still is: a
+ * database that went back to an older copy may have a shorter one. */
+static void test_a_slice_is_part_of_its_range_or_fenced(void **state)
+{
+    static const char *const others[] = { ADVANCE_HELD("39", "44"),
+                                          ADVANCE_HELD("40", "47") };
+    struct fixture *f = *state;
+    struct error err;
+    bed_run(&f->eye, "INSERT INTO backstitch.held VALUES"
+                     " ('g','c','t',0,'shop','track',40,46,'r','42501')");
+    for (size_t i = 0; i < 2; i++) {
+        assert_false(connection_run(&f->eye, others[i], "advancing", &err));
+        assert_string_equal(err.code, "BS001");
+        bed_assert_sql(&f->eye, "40", "SELECT from_offset FROM backstitch.held");
+    }
+    bed_run(&f->eye, ADVANCE_HELD("40", "44"));
+    bed_assert_sql(&f->eye, "44", "SELECT from_offset FROM backstitch.held");
+    bed_run(&f->eye, ADVANCE_HELD("44", "46"));
+    bed_assert_sql(&f->eye, "0", "SELECT count(*) FROM backstitch.held");
+}
+
 /* Binary rows would be taken for something else: the check comes first. */
 static void test_a_table_that_changed_is_told(void **state)
 {
@@ -435,6 +459,7 @@ int main(void)
         TEST(test_loading_all_again_writes_no_row),
         TEST(test_rejected_events_and_several_tables_are_one_transaction),
         TEST(test_a_position_that_is_not_ours_is_told),
+        TEST(test_a_slice_is_part_of_its_range_or_fenced),
         TEST(test_a_table_that_changed_is_told),
         TEST(test_a_partitioned_table_simply_loads),
         TEST(test_generated_identity_and_default_columns_fill_themselves),

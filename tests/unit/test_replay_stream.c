@@ -42,6 +42,13 @@ static void open_range(int64_t log_end, int64_t from, int64_t to)
     assert_true(stream.start(stream.context, &start, 1, &err));
 }
 
+/* Five bites of it, while others load live. */
+static void open_yielding(void)
+{
+    open_range(5 * BITE, 0, 5 * BITE);
+    replay_stream_set_yields(&stream, true);
+}
+
 static void close_range(void)
 {
     stream.close(stream.context);
@@ -99,8 +106,7 @@ static void beside_live_loading_it_rests_after_each_bite(void **state)
 {
     (void)state;
     unsigned wanted = 0;
-    open_range(5 * BITE, 0, 5 * BITE);
-    replay_stream_set_yields(&stream, true);
+    open_yielding();
     assert_int_equal(read_all(&wanted), BITE);
     cluster.now_ms += 40; /* the load of a part */
     commit(BITE - 500);
@@ -121,8 +127,7 @@ static void started_again_it_reads_on(void **state)
     (void)state;
     unsigned wanted = 0;
     struct error err;
-    open_range(5 * BITE, 0, 5 * BITE);
-    replay_stream_set_yields(&stream, true);
+    open_yielding();
     assert_int_equal(read_all(&wanted), BITE);
     struct stream_partition start = { .topic = fake_topic(EVENT_TRACK), .offset = 0 };
     assert_true(stream.start(stream.context, &start, 1, &err));
@@ -136,8 +141,7 @@ static void what_is_passed_over_is_no_work(void **state)
     unsigned wanted = 0;
     selection_add(&selection, SELECTION_PLACE, view_cstr("segment.track:0:3000"));
     selection_seal(&selection);
-    open_range(5 * BITE, 0, 5 * BITE);
-    replay_stream_set_yields(&stream, true);
+    open_yielding();
     assert_int_equal(read_all(&wanted), 5 * BITE);
     assert_int_equal(wanted, 1);
     close_range();
@@ -147,8 +151,7 @@ static void no_rest_is_longer_than_a_second(void **state)
 {
     (void)state;
     unsigned wanted = 0;
-    open_range(5 * BITE, 0, 5 * BITE);
-    replay_stream_set_yields(&stream, true);
+    open_yielding();
     assert_int_equal(read_all(&wanted), BITE);
     cluster.now_ms += 60000;
     commit(BITE);

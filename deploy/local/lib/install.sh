@@ -140,14 +140,15 @@ packages_install() {
 package_unpack() {
     local log=$STATE/log/packages.log folder=$CHECKOUT/build/$2
     build_lock
-    say "$1" "fetching Debian's package $2 (log: $log)"
-    rm -rf -- "$folder.new"
-    mkdir -p -- "$folder.new"
-    {
-        (cd -- "$folder.new" && apt-get download -q "$2") &&
-            dpkg-deb -x "$folder.new/$2"_*.deb "$folder.new"
-    } >>"$log" 2>&1 || die_with_log "$1" "its package could not be fetched (apt-get update may help)" "$log"
-    rm -rf -- "$folder"
-    mv -T -- "$folder.new" "$folder"
+    if [ ! -d "$folder" ]; then # else another stack has fetched it meanwhile
+        say "$1" "fetching Debian's package $2 (log: $log)"
+        rm -rf -- "$folder.new"
+        mkdir -p -- "$folder.new"
+        {
+            (cd -- "$folder.new" && apt-get download -q "$2") &&
+                dpkg-deb -x "$folder.new/$2"_*.deb "$folder.new"
+        } >>"$log" 2>&1 || die_with_log "$1" "its package could not be fetched (apt-get update may help)" "$log"
+        mv -T -- "$folder.new" "$folder"
+    fi
     build_unlock
 }
