@@ -2,6 +2,7 @@
  * happens whole or not at all, and fails as the seed says. It checks of us what
  * PostgreSQL checks. */
 #include "tests/simulation/sim.h"
+#include "tests/simulation/sim_mirror.h"
 
 #include "common/base/mem.h"
 

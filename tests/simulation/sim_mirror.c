@@ -2,10 +2,11 @@
  * must commit too, by the frozen statements, and then hold the same; what it refuses of
  * itself (a position that is another's, a table that has changed) must be refused there
  * with the same code. Faults that are drawn do not reach it. */
+#include "tests/simulation/sim_mirror.h"
+
 #include "loader/postgres/connection.h"
 #include "loader/postgres/postgres_sink.h"
 
-#include "tests/simulation/sim.h"
 #include "tests/support/postgres_server.h"
 
 #include "common/base/mem.h"

@@ -13,6 +13,7 @@
 #include "loader/consume/consumer.h"
 
 #include "tests/simulation/sim.h"
+#include "tests/simulation/sim_mirror.h"
 #include "tests/support/postgres_server.h"
 #include "tests/support/step_writer.h"
 
