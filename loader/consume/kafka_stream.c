@@ -1,6 +1,7 @@
 #include "loader/consume/kafka_stream.h"
 
 #include "loader/consume/fetch_waker.h"
+#include "loader/consume/group.h"
 #include "loader/consume/log_ends.h"
 
 #include "common/base/clock.h"
@@ -15,6 +16,10 @@
 
 /* The metadata of our commits; one without it was made by an operator's tool. */
 #define COMMIT_MARK "backstitch"
+/* With the consumer's own wait for a batch (REVOKE_WAIT_MS) less than session.timeout.ms.
+ */
+#define COMMIT_WAIT_MS 3000
+#define LEAVE_WAIT_MS 3000
 #define MAX_HEADERS 64 /* we write at most 20; further ones are not ours */
 
 enum change { CHANGE_NONE, CHANGE_ASSIGNED, CHANGE_REVOKED };
@@ -31,8 +36,7 @@ struct kafka_stream {
     size_t assigned_count;
     struct stream_partition ended; /* of STREAM_END */
     bool must_unassign;            /* the revoke was told; the group waits for us */
-    bool is_closing;
-    bool has_error; /* set by the error callback, told by the next poll */
+    bool has_error;                /* set by the error callback, told by the next poll */
     struct error error;
     bool has_commit_error; /* the same, of an asynchronous commit */
     struct error commit_error;
@@ -102,10 +106,6 @@ static void on_rebalance(rd_kafka_t *consumer, rd_kafka_resp_err_t code,
     if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         note_assigned(s, list);
         assign_nothing(consumer);
-        return;
-    }
-    if (s->is_closing) {
-        rd_kafka_assign(consumer, NULL);
         return;
     }
     s->assigned_count = 0;
@@ -351,10 +351,9 @@ static bool stream_commit(void *context, const struct stream_partition *partitio
 {
     struct kafka_stream *s = context;
     rd_kafka_topic_partition_list_t *list = to_list(partitions, count, true);
-    rd_kafka_resp_err_t code = rd_kafka_commit(s->consumer, list, wait ? 0 : 1);
+    bool done = group_commit(s->consumer, list, wait ? COMMIT_WAIT_MS : 0, err);
     rd_kafka_topic_partition_list_destroy(list);
-    return code == RD_KAFKA_RESP_ERR_NO_ERROR ||
-           kafka_error_set(err, code, "committing offsets to the group");
+    return done;
 }
 
 static int64_t stream_log_end(void *context, const char *topic, int32_t partition)
@@ -397,13 +396,11 @@ static const char *stream_cluster_id(void *context, int timeout_ms)
 static void stream_close(void *context)
 {
     struct kafka_stream *s = context;
-    s->is_closing = true;
     fetch_waker_stop(s->waker);
     if (s->must_unassign) {
         rd_kafka_assign(s->consumer, NULL);
     }
-    rd_kafka_consumer_close(s->consumer);
-    rd_kafka_destroy(s->consumer);
+    group_leave(s->consumer, LEAVE_WAIT_MS);
     free(s->assigned);
     free(s->cluster_id);
     free(s);

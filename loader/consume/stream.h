@@ -67,8 +67,8 @@ struct stream {
      */
     bool (*positions)(void *context, struct stream_partition *partitions, size_t count,
                       int timeout_ms, struct error *err);
-    /* Commits to the group with our mark: asynchronously, or waiting (on revoke and
-     * stop). */
+    /* Commits to the group with our mark: asynchronously, or waiting for a few
+     * seconds (on revoke and stop). */
     bool (*commit)(void *context, const struct stream_partition *partitions, size_t count,
                    bool wait, struct error *err);
     /* The end of the log as the last fetch saw it, without asking the broker; -1: not
