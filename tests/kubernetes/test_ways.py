@@ -73,7 +73,9 @@ def test_chart_is_installed_upgraded_and_removed(  # noqa: PLR0913
         wait_events(load)
     check_all(load, log, database)
     run_helm(bare.cluster, "uninstall", "backstitch", "-n", "backstitch", "--wait")
-    assert bare.namespace.list("all", "ingest") == [] == bare.namespace.list("all", "loader")
+    for tier in ("ingest", "loader"):
+        bare.namespace.wait_gone(tier)
+        assert bare.namespace.list("all", tier) == []
 
 
 # --- the example ------------------------------------------------------------------------------------------------------
@@ -129,7 +131,13 @@ def test_example_from_nothing_to_the_first_row(cluster: Cluster, example: Path) 
         forwarding.terminate()
         forwarding.wait()
     assert '"success":true' in answer.replace(" ", ""), answer
-    wait_until(lambda: "Test" in run(select).stdout, f"a row is there: {select}", 60)
+
+    def row() -> bool:
+        found = run(select)
+        print(found.stdout, found.stderr)  # shown when it does not come
+        return "Test" in found.stdout
+
+    wait_until(row, f"a row is there: {select}", 60)
 
 
 # --- everything that is offered ---------------------------------------------------------------------------------------
