@@ -51,7 +51,7 @@ bool group_commit(struct rd_kafka_s *consumer,
 
 /* Takes what the closing consumer says: a rebalance waits for an answer, records and
  * errors are nobody's any more. As events, because rd_kafka_queue_poll_callback ends the
- * program at a record (librdkafka 2.8: "res != RD_KAFKA_OP_RES_PASS"). */
+ * program at a record (librdkafka 2.0.2, 2.8: "res != RD_KAFKA_OP_RES_PASS"). */
 static void serve(rd_kafka_t *consumer, rd_kafka_queue_t *queue)
 {
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, LOOK_EVERY_MS);
