@@ -24,7 +24,9 @@ MUST_CHECK bool group_commit(struct rd_kafka_s *consumer,
                              int timeout_ms, struct error *err);
 
 /* Leaves the group and frees the consumer. When Kafka does not answer in time, the group
- * misses this member only at the end of its session. */
+ * misses this member only at the end of its session. Freeing it then takes some seconds
+ * more; beside a frozen Kafka a whole stop was once seen to take 60 s, not explained yet.
+ */
 void group_leave(struct rd_kafka_s *consumer, int timeout_ms);
 
 #endif

@@ -33,17 +33,25 @@ static void open_member(struct mock_kafka *kafka, struct stream *out)
     assert_true(kafka_stream_open(&setup, out, &err));
 }
 
-/* Polls until it was given partitions, and starts the first one. */
-static struct stream_partition start_first(const struct stream *stream)
+static struct stream_poll poll_until(const struct stream *stream,
+                                     enum stream_event wanted)
 {
     struct stream_poll poll;
     struct error err;
     enum stream_event event = STREAM_NOTHING;
     int64_t end = clock_mono_ms() + WAIT_MS;
-    while (event != STREAM_ASSIGNED && clock_mono_ms() < end) {
+    while (event != wanted && clock_mono_ms() < end) {
         event = stream->poll(stream->context, 100, &poll, &err);
     }
-    assert_int_equal(event, STREAM_ASSIGNED);
+    assert_int_equal(event, wanted);
+    return poll;
+}
+
+/* Once it was given partitions. */
+static struct stream_partition start_first(const struct stream *stream)
+{
+    struct error err;
+    struct stream_poll poll = poll_until(stream, STREAM_ASSIGNED);
     assert_true(poll.partition_count > 0);
     struct stream_partition first = poll.partitions[0];
     first.offset = 0;
@@ -75,14 +83,7 @@ static void produce(struct mock_kafka *kafka, const char *topic)
 
 static void take_one(const struct stream *stream)
 {
-    struct stream_poll poll;
-    struct error err;
-    enum stream_event event = STREAM_NOTHING;
-    int64_t end = clock_mono_ms() + WAIT_MS;
-    while (event != STREAM_RECORD && clock_mono_ms() < end) {
-        event = stream->poll(stream->context, 100, &poll, &err);
-    }
-    assert_int_equal(event, STREAM_RECORD);
+    struct stream_poll poll = poll_until(stream, STREAM_RECORD);
     stream->release(stream->context, poll.record.message);
 }
 

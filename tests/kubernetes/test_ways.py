@@ -148,8 +148,7 @@ def offered(cluster: Cluster) -> Iterator[dict[str, list[Object]]]:
     """All that may be applied, but for kinds whose operators' definitions are on no package registry; the API server knows the
     others, and the namespaces are there."""
     files = [str(crds.module(name) / file) for name, paths in crds.MODULES.items() for file in paths]
-    unknown = {"KafkaTopic", "KafkaUser", "Cluster"}
-    found = {name: [thing for thing in things if thing["kind"] not in unknown] for name, things in rendering.everything().items()}
+    found = {name: [thing for thing in things if thing["kind"] not in crds.WITHOUT_SCHEMA] for name, things in rendering.everything().items()}
     namespaces = yaml.safe_dump_all({t["metadata"]["name"]: t for things in found.values() for t in things if t["kind"] == "Namespace"}.values())
     for file in files:
         cluster.kubectl("apply", "--server-side", "-f", file)
