@@ -56,6 +56,10 @@ static const struct property consumer_properties[] = {
     { "max.poll.interval.ms", "300000" },
     { "session.timeout.ms", "10000" }, /* how long a killed loader holds its partitions */
     { "heartbeat.interval.ms", "3000" },
+    /* Freeing a consumer waits so long for a commit that Kafka does not answer: with
+     * librdkafka's own minute a stop can outlast the kubelet's patience. Joining the
+     * group and fetching have times of their own. */
+    { "socket.timeout.ms", "10000" },
     /* Fetched ahead, of all partitions together: their queues are one. When it is full
      * librdkafka stops fetching; see newer_consumer_properties for what begins it again.
      */
