@@ -94,16 +94,16 @@ def rss_reset(pid: int) -> None:
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
-def load_command(case: Case, port: int) -> list[str]:
-    words = [program("bench_load"), f"127.0.0.1:{port}", case.requests, "--connections", case.connections, "--seconds",
+def load_command(case: Case, port: int, host: str) -> list[str]:
+    words = [program("bench_load"), f"{host}:{port}", case.requests, "--connections", case.connections, "--seconds",
              case.seconds, "--timeout", case.timeout, *(["--rate", case.rate] if case.rate else []),
              *(["--close"] if case.is_close else [])]
     return [str(word) for word in words]
 
 
-def load(case: Case, port: int) -> dict[str, Any]:
+def load(case: Case, port: int, host: str = "127.0.0.1") -> dict[str, Any]:
     """A run of the generator alone; what it printed."""
-    done = subprocess.run(load_command(case, port), capture_output=True, text=True, check=True)
+    done = subprocess.run(load_command(case, port, host), capture_output=True, text=True, check=True)
     found = json.loads(done.stdout)
     assert isinstance(found, dict)
     return found

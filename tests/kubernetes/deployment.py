@@ -60,10 +60,14 @@ class Deployment:
 
     # --- Secrets ------------------------------------------------------------------------------------------------------
 
+    def ingest_command(self, *arguments: str, network: str = "none") -> str:
+        """A command of the image, with this deployment's folder and its registry of sources."""
+        return podman("run", "--rm", "--network", network, "--user", "0", "-v", f"{self.folder}:/deployment", "-w", "/deployment",
+                      "-e", "INGEST_SOURCES_FILE=sources.json", "-e", f"KAFKA_BROKERS={self.kafka.brokers}",
+                      f"localhost/backstitch-ingest:{self.tag}", *arguments).stdout
+
     def source_command(self, *arguments: str) -> str:
-        """`backstitch-ingest source ..` of the image, on a registry beside this checkout."""
-        return podman("run", "--rm", "--network", "none", "--user", "0", "-v", f"{self.folder}:/registry", "-e",
-                      "INGEST_SOURCES_FILE=/registry/sources.json", f"localhost/backstitch-ingest:{self.tag}", "source", *arguments).stdout
+        return self.ingest_command("source", *arguments)
 
     def add_source(self, name: str) -> Source:
         printed = json.loads(self.source_command("add", name, "--json"))
